@@ -1,0 +1,22 @@
+"""What Duck says of itself."""
+
+from typing import Any, Final
+
+from gateway.routes import TABLE
+
+VERSION: Final = "0.1.0"
+"""As in manifest.yaml."""
+
+
+def about() -> dict[str, Any]:
+    """The body of `GET /`. Tells a stranger nothing about the apps."""
+    return {
+        "name": "duck",
+        "version": VERSION,
+        "about": "Duck gives the apps of a Dify workspace an HTTP face.",
+        "documentation": "The README of the plugin, on its page under Plugins in Dify.",
+        "authentication": "Authorization: Bearer <key>, or X-API-Key: <key>",
+        "routes": [
+            {"path": listed.path.lstrip("/"), "methods": list(listed.methods), "about": listed.about} for listed in TABLE
+        ],
+    }

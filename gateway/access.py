@@ -1,0 +1,116 @@
+"""Who may call which app: keys and the allow-list. Knows nothing of protocols.
+
+Fail-closed: without a valid key in the settings, and without the operator's explicit `access: open`, nobody gets in.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.errors import DuckError
+from gateway.settings import Access, App, Exposure, Settings, canonical_id
+
+PLACEHOLDERS: Final = frozenset({"<app_id>", "{app_id}", ":app_id", "app_id", "<alias>", "{alias}"})
+"""What people copy from a route's description instead of an app's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls. name: as in the settings; `anonymous` under `access: open`."""
+
+    name: str
+
+
+def authenticate(settings: Settings, headers: Mapping[str, str]) -> Caller:
+    """The caller whose key is in `Authorization: Bearer` or `X-API-Key`.
+
+    Raises a 401 that is the same whether the app exists or not, and a 500 `misconfigured` when every key in the
+    settings is faulty. A wrong key is a 401 also under `access: open`.
+    """
+    given = _given_key(headers)
+    caller = _caller_of(given, settings) if given else None
+    if caller:
+        return caller
+    if not given and settings.access is Access.OPEN:
+        return Caller("anonymous")
+    if not settings.access_keys:
+        _refuse_all(settings)
+    raise _unauthorized(
+        "The key is not valid." if given else "This address needs a key.",
+        "Send one of the endpoint's access keys as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'.",
+    )
+
+
+def choose_app(settings: Settings, name: str | None) -> App:
+    """The app that `name` (an alias or an id) means; without a name the only app, else the default one.
+
+    Raises `app_not_found`, the same for what is malformed, unknown or not exposed, before Dify is asked;
+    `misconfigured` for an app whose own entry is faulty.
+    """
+    if name is None or name == "":
+        app = settings.apps[0] if len(settings.apps) == 1 else settings.default_app
+        if app is None:
+            raise DuckError(
+                "app_not_found",
+                "The address names no app, and the endpoint has no default one.",
+                "Put an app's alias or id at the end of the path.",
+            )
+    elif name in PLACEHOLDERS:
+        raise DuckError(
+            "app_not_found", f"{name} is a placeholder.", "Put the app's alias, or its id, in its place."
+        )
+    else:
+        app = settings.app_named(name) or _workspace_app(settings, name)
+    if app.fault:
+        raise app.fault.as_error()
+    return app
+
+
+def app_not_found() -> DuckError:
+    """The one answer for every app that a caller may not reach."""
+    return DuckError(
+        "app_not_found",
+        "There is no app of this name here.",
+        "Use an alias or an id that the endpoint's settings list.",
+    )
+
+
+def _workspace_app(settings: Settings, name: str) -> App:
+    app_id = canonical_id(name)
+    if settings.exposure is not Exposure.WORKSPACE or not app_id:
+        raise app_not_found()
+    return App(app_id, app_id)
+
+
+def _given_key(headers: Mapping[str, str]) -> str:
+    scheme, _, credentials = headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        return credentials.strip()
+    return headers.get("X-API-Key", "").strip()
+
+
+def _caller_of(given: str, settings: Settings) -> Caller | None:
+    """Compares with every key, to the last byte, so that the time tells nothing about any of them."""
+    digest = hashlib.sha256(given.encode("utf-8", "surrogatepass")).digest()
+    caller = None
+    for key in settings.access_keys:
+        if hmac.compare_digest(key.digest, digest):
+            caller = Caller(key.caller)
+    return caller
+
+
+def _refuse_all(settings: Settings) -> None:
+    faults = [fault for fault in settings.faults if fault.setting == "access_keys"]
+    if faults:
+        raise faults[0].as_error()
+    if settings.access is Access.KEY:
+        raise _unauthorized(
+            "This endpoint has no access key yet, so nobody can use it.",
+            "Its operator sets access_keys in the endpoint's settings.",
+        )
+
+
+def _unauthorized(message: str, remedy: str) -> DuckError:
+    return DuckError("unauthorized", message, remedy, headers={"WWW-Authenticate": 'Bearer realm="duck"'})

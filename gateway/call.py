@@ -1,0 +1,22 @@
+"""What a caller wants of an app, free of any protocol."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.settings import App
+
+
+@dataclass(frozen=True, slots=True)
+class AppCall:
+    """One run to be started.
+
+    query: the caller's text, `""` for none. inputs: the app's variables by name. conversation_id: the conversation to go
+    on with, `""` for a new one. user: the caller's own end user, `""` for none.
+    """
+
+    app: App
+    query: str
+    inputs: Mapping[str, Any]
+    conversation_id: str
+    user: str

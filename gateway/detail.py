@@ -1,0 +1,154 @@
+"""What leaves the house at each level of the setting `detail` (the table of DESIGN section 3).
+
+`scrubbed` decides over Dify's own dicts, where a protocol passes them on; over typed events each writer does, member by
+member. What never leaves is taken out at every level: form tokens, channels of approval, tenant ids, tracebacks, and the settings of a
+moderation.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from gateway.diagnosis import TRACEBACK, readable, without_traceback
+from gateway.events import Raw
+
+
+class Detail(IntEnum):
+    """The levels, each showing all that the one before it shows."""
+
+    ANSWER = 1
+    PROGRESS = 2
+    FULL = 3
+
+
+_NEVER: Final = frozenset({"form_token", "approval_channels", "tenant_id", "sensitive_word_avoidance"})
+"""Members of Dify's events that never leave (wire 14.8, 14.13)."""
+
+_TENANT: Final = re.compile(r"tenant_id=[0-9a-fA-F-]+&?")
+"""Icon URLs carry the tenant's id (wire 14.17)."""
+
+_AS_THEY_ARE: Final = frozenset(
+    {"message", "agent_message", "message_replace", "text_chunk", "text_replace", "reasoning_chunk"}
+)
+"""Events that hold only what every level shows; the frequent ones, so they are not walked through."""
+
+_PROGRESS_EVENTS: Final = frozenset(
+    {
+        "agent_thought", "agent_log", "node_started", "node_finished", "node_retry",
+        "iteration_started", "iteration_next", "iteration_completed", "loop_started", "loop_next", "loop_completed",
+        "human_input_required", "human_input_form_filled", "human_input_form_timeout",
+    }
+)  # fmt: skip
+"""Events that tell names and states of steps and tools: nothing of them leaves at `answer`."""
+
+_CONTENT: Final = frozenset(
+    {
+        "inputs", "process_data", "execution_metadata", "created_by", "data", "metadata", "pre_loop_output",
+        "tool_input", "observation", "message_files", "content", "form_content", "resolved_default_values",
+        "submitted_data", "rendered_content", "prompt_price", "prompt_unit_price", "prompt_price_unit", "total_price",
+        "completion_price", "completion_unit_price", "completion_price_unit", "extras", "doc_metadata", "summary",
+    }
+)  # fmt: skip
+"""Members that are emptied below `full`: node inputs, prompts, tool arguments and results, retrieved text, prices."""
+
+_STEP_OUTPUTS: Final = frozenset({"outputs", "files"})
+"""The same, where they belong to a step and not to the run."""
+
+_FAILURE_TEXTS: Final = frozenset({"error", "reasons", "paused_nodes"})
+"""Errors and names of steps, hidden at `answer`."""
+
+_LOOKED_INTO: Final = frozenset({"data", "metadata"})
+"""Where an event keeps its members; an agent's log line has the same names again for its content, one level down."""
+
+_THE_APPS_OWN: Final = frozenset({"outputs", "files", "reasoning"})
+"""Members whose content the app's author chose, key by key: shown whole or not at all."""
+
+_PASSED_AT_ANSWER: Final = frozenset(
+    {"workflow_started", "workflow_finished", "workflow_paused", "message_end", "message_file", "error",
+     "tts_message", "tts_message_end", "ping"}
+)  # fmt: skip
+"""Known events without progress in them; one that nobody knows yet leaves from `full` on only."""
+
+
+def scrubbed(raw: Raw, detail: Detail) -> Raw | None:
+    """Dify's dict as it may leave at this level; None when nothing of it may. A member that may not leave is empty."""
+    name = raw.get("event")
+    if name in _AS_THEY_ARE or "answer" in raw:
+        return raw
+    if detail is Detail.FULL:
+        return _with_plain_error(clean(raw))
+    if name in _PROGRESS_EVENTS:
+        return _with_plain_error(_emptied(raw, _CONTENT | _STEP_OUTPUTS)) if detail is Detail.PROGRESS else None
+    if name not in _PASSED_AT_ANSWER:
+        return None
+    hidden = _CONTENT | _FAILURE_TEXTS if detail is Detail.ANSWER else _CONTENT
+    return _with_plain_error(_emptied(raw, hidden))
+
+
+def clean(value: Any) -> Any:
+    """A JSON value without what never leaves."""
+    match value:
+        case str():
+            return _clean_text(value)
+        case dict() | MappingProxyType():
+            return {key: clean(item) for key, item in value.items() if key not in _NEVER}
+        case list():
+            return [clean(item) for item in value]
+        case _:
+            return value
+
+
+def _clean_text(text: str) -> str:
+    if "tenant_id=" in text:
+        text = _TENANT.sub("", text)
+    return without_traceback(text) if TRACEBACK in text else text
+
+
+def _with_plain_error(raw: Raw) -> Raw:
+    """The event with its `data.error` in plain words: Dify packs JSON in text in JSON (wire 14.6)."""
+    data = raw.get("data")
+    if not isinstance(data, dict) or not isinstance(data.get("error"), str):
+        return raw
+    return {**raw, "data": {**data, "error": readable(data["error"])}}
+
+
+def _emptied(raw: Raw, hidden: frozenset[str]) -> Raw:
+    """The event with its `hidden` members emptied; its own `data` and `metadata` hold them, and are looked into."""
+    return {
+        name: _members(value, hidden) if name in _LOOKED_INTO and isinstance(value, dict) else _member(name, value, hidden)
+        for name, value in raw.items()
+        if name not in _NEVER
+    }
+
+
+def _members(values: Raw, hidden: frozenset[str]) -> Raw:
+    return {name: _member(name, value, hidden) for name, value in values.items() if name not in _NEVER}
+
+
+def _member(name: str, value: object, hidden: frozenset[str]) -> object:
+    if name in hidden:
+        return _empty(value)
+    if name in _THE_APPS_OWN:
+        return clean(value)
+    match value:
+        case dict():
+            return _members(value, hidden)
+        case list():
+            return [_member("", item, hidden) for item in value]
+        case _:
+            return clean(value)
+
+
+def _empty(value: object) -> object:
+    """Nothing, of the same JSON type."""
+    match value:
+        case str():
+            return ""
+        case dict():
+            return {}
+        case list():
+            return []
+        case _:
+            return None

@@ -1,0 +1,368 @@
+"""What the daemon, the SDK and Dify say when something breaks, turned into a `DuckError`.
+
+Texts come in four shapes (wire section 4): A, an HTTP error of Dify before the run; B, an `error` event inside the
+run; C, an error frame of Dify's response; D, the transport. Nothing of a text is passed on but what was recognised or
+cleaned: no traceback, no JSON, no path, no key. Unknown texts become `dify_error` or `app_failed`, never an exception.
+"""
+
+import ast
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from gateway.errors import DuckError
+
+MAX_CAUSE: Final = 400
+"""Characters of somebody else's text that are passed on: a sentence or two, not a page (own choice)."""
+
+RETRY_AFTER_BUSY: Final = 30
+"""Seconds; Dify's pool answers after 30 s of waiting for a connection (wire 14.8)."""
+
+_HTTP_ERROR: Final = re.compile(r"status code:? (\d{3}) and respond with: (.*)", re.DOTALL)
+_PROVIDER_STATUS: Final = re.compile(r"status code:? (\d{3})")
+TRACEBACK: Final = "Traceback (most recent call last)"
+"""How a Python traceback begins, whatever it is packed into."""
+
+_EXCEPTION_LINE: Final = re.compile(r"\b\w+(?:Error|Exception|Warning|Interrupt)\b(?:: [^\\\"\n]*)?")
+_SECRET: Final = re.compile(
+    r"\b(?:sk|pk|rk|app|key|ghp|xox[a-z]|AKIA|AIza)[-_]?[A-Za-z0-9*_-]{12,}|\bBearer\s+\S+"
+    r"|\b(?:api[-_ ]?key|token|secret|password)\b\s*[=:]\s*\S+",
+    re.IGNORECASE,
+)
+_NOISE: Final = re.compile(
+    r"^(?:Run failed: |\[models\] |Error: |(?:Failed to transform agent message: )?req_id: \w+ |PluginInvokeError: "
+    r"|(?:[\w-]+ )*invoke error: |An error occurred in the \S+?, please contact the author of \S+ for help, "
+    r"|error type: \w+, error details: )+"
+)
+
+
+def from_platform(text: str) -> DuckError:
+    """What an exception of the SDK's reverse call means (shapes A, C and D).
+
+    text: `str(exception)`. An unknown text is a 502 `dify_error`.
+    """
+    http_error = _HTTP_ERROR.search(text) if text.startswith("invoke app failed: ") else None
+    if http_error:
+        return _from_http_error(int(http_error[1]), _json_object(http_error[2]))
+    for fragment, failure in _TRANSPORT_FAILURES:
+        if fragment in text:
+            return failure()
+    return _dify_error()
+
+
+def from_error_event(raw: Mapping[str, Any]) -> DuckError:
+    """What Dify's `error` event inside a run means (shape B; codes of wire section 2.1, and law 15)."""
+    code, message = str(raw.get("code") or ""), str(raw.get("message") or "")
+    if code == "internal_server_error":
+        return _dify_error()
+    if code == "provider_quota_exceeded":
+        return _quota_exceeded()
+    if code in _PROVIDER_CODES:
+        return _provider_error(message, rate_limited=code == "rate_limit_error")
+    return from_run_error(message)
+
+
+def from_run_error(text: str) -> DuckError:
+    """What a failed run says of itself: `workflow_finished.data.error`, or the message of an `error` event.
+
+    A model provider's failure is told by its packing (law 15): a 502 `provider_error`, or its 429. Anything else is the
+    app's own failure, a 502 `app_failed`, whose words are in `cause`.
+    """
+    bare = _NOISE.sub("", text)
+    if "PluginInvokeError" in text or "model failed: " in text or _json_object(bare):
+        return _provider_error(text)
+    return DuckError(
+        "app_failed",
+        "The app failed while it was running.",
+        "The app's log in Dify names the step that failed.",
+        cause=readable(text),
+    )
+
+
+def readable(text: str) -> str:
+    """The innermost sentence of a text that wraps JSON in text in JSON; one line, no secret, at most `MAX_CAUSE`.
+
+    `""` when nothing readable is inside: a cut JSON text or the debris of a stream (wire 14.14).
+    """
+    inner = _innermost(text)
+    if TRACEBACK in inner:
+        inner = _last_line(inner)
+    line = " ".join(_SECRET.sub("***", inner).split())
+    if line.startswith(("{", "[", '"')):
+        return ""
+    return line if len(line) <= MAX_CAUSE else line[: MAX_CAUSE - 1] + "…"
+
+
+def without_traceback(text: str) -> str:
+    """`text` as it is, or, where it carries a traceback, only what that says in the end (wire 14.17)."""
+    return readable(text) or "It failed." if TRACEBACK in text else text
+
+
+def _last_line(traceback: str) -> str:
+    """The one line of a traceback that is meant for people, e.g. `ValueError: the tool broke`; `""` if there is none."""
+    found = _EXCEPTION_LINE.findall(traceback)
+    return found[-1] if found else ""
+
+
+def _from_http_error(status: int, body: Mapping[str, Any] | None) -> DuckError:
+    message = str((body or {}).get("message") or "").strip()
+    for pattern, failure in _REFUSALS:
+        found = pattern.search(message)
+        if found:
+            return failure(found)
+    if status == 429:  # noqa: PLR2004
+        return _busy()
+    if body is None or status >= 500:  # noqa: PLR2004
+        return _dify_error()
+    if message == "":
+        return _nameless_refusal()
+    if "PluginInvokeError" in message or _json_object(message):
+        return _provider_error(message)
+    return DuckError(
+        "invalid_request",
+        "Dify refused the call before the app was started.",
+        "Check the query and the inputs against the app's input form.",
+        cause=readable(message),
+    )
+
+
+def _nameless_refusal() -> DuckError:
+    """Dify's 400 without a message: an unknown conversation, or a chat app without a model (wire section 4)."""
+    return DuckError(
+        "conversation_not_found",
+        "Dify refused the call without a reason, which it does for a conversation that does not exist in this app.",
+        "Start without conversation_id; if that fails too, the app has no model configured in Dify.",
+    )
+
+
+def app_not_found() -> DuckError:
+    """Dify does not know the app, or it lives in another workspace. The caller of this adds the alias."""
+    return DuckError(
+        "app_unavailable",
+        "Dify does not find this app in the workspace that Duck is installed in.",
+        "Its operator has to correct the app's id in Duck's settings.",
+    )
+
+
+def _missing_query() -> DuckError:
+    return DuckError(
+        "wrong_app_kind",
+        "This is a chat app, and the call has no query.",
+        "Send a non-empty query to /chat/<app_id>.",
+    )
+
+
+def _not_published() -> DuckError:
+    return DuckError(
+        "app_not_published",
+        "Dify can't run this app: it is not published, or of a kind that plugins can't call.",
+        "Publish the app in Dify, then try again.",
+    )
+
+
+def completion_not_supported() -> DuckError:
+    """Dify 1.16 fails on every reverse call of a completion app (`KeyError: 'query'`, wire section 3)."""
+    return DuckError(
+        "completion_not_supported",
+        "Dify can't run a text generator (completion app) for a plugin: its reverse invocation fails on them.",
+        "A chat app or a workflow with the same prompt works; with the app's own API key Duck would not need that path.",
+    )
+
+
+def _busy() -> DuckError:
+    return DuckError(
+        "dify_busy",
+        "Dify has no free connection for another run.",
+        "Try again later; SERVER_WORKER_CONNECTIONS of Dify's API raises the number of runs at once.",
+        headers={"Retry-After": str(RETRY_AFTER_BUSY)},
+    )
+
+
+def _dify_error() -> DuckError:
+    return DuckError(
+        "dify_error",
+        "Dify failed with an error of its own and did not say why.",
+        "The log of Dify's API container has the cause.",
+    )
+
+
+def _unreachable() -> DuckError:
+    return DuckError(
+        "dify_unreachable",
+        "Dify's plugin daemon could not reach Dify's API.",
+        "See that the API is up and that the daemon's DIFY_INNER_API_URL points at it.",
+    )
+
+
+def _interrupted() -> DuckError:
+    return DuckError(
+        "dify_unreachable",
+        "The connection between Dify's plugin daemon and Dify's API broke during the run.",
+        "Try again; daemons 0.6.7 and 0.6.8 do this without a cause, and 0.6.9 mends it.",
+    )
+
+
+def _permission_denied() -> DuckError:
+    return DuckError(
+        "permission_denied",
+        "The plugin daemon does not let this plugin call apps.",
+        "Install the unchanged package again: its manifest asks for the permission.",
+    )
+
+
+def _protocol_failure() -> DuckError:
+    return DuckError(
+        "dify_error",
+        "The plugin daemon did not accept the call that Duck made.",
+        "The daemon's version may be unsupported; Duck's README lists those that work.",
+    )
+
+
+def read_timeout() -> DuckError:
+    """The daemon closed a reverse call at its time limit before Duck did (law 13)."""
+    return DuckError(
+        "run_timeout",
+        "Dify's plugin daemon ended the run at its time limit for one call of an app.",
+        "Raise DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT (milliseconds) of the daemon, and the setting run_timeout.",
+    )
+
+
+def silence_timeout() -> DuckError:
+    """Nothing came from the app for `MAX_INVOCATION_TIMEOUT` seconds (law 13)."""
+    return DuckError(
+        "silence_timeout",
+        "The app sent nothing for so long that the plugin's SDK gave up waiting.",
+        "Raise MAX_INVOCATION_TIMEOUT (seconds) in the environment of the plugin daemon.",
+    )
+
+
+def _quota_exceeded() -> DuckError:
+    return DuckError(
+        "quota_exceeded",
+        "The workspace's quota for this model provider is used up.",
+        "Its owner can add credit or a model key under Settings, Model Provider in Dify.",
+    )
+
+
+def _provider_error(text: str, *, rate_limited: bool = False) -> DuckError:
+    """A model provider's failure; its words are part of the message, for a caller can't guess them."""
+    said = readable(text)
+    status = _provider_status(text)
+    rate_limited = rate_limited or status == "429" or "RateLimit" in text
+    with_status = f" (HTTP {status})" if status else ""
+    return DuckError(
+        "provider_error",
+        f"The app's model provider failed{with_status}" + (f": {said.rstrip('.')}." if said else "."),
+        "Try again later." if rate_limited else "Its operator finds the provider under Settings, Model Provider in Dify.",
+        status=429 if rate_limited else None,
+    )
+
+
+def _provider_status(text: str) -> str:
+    """The provider's HTTP status: the last one named, since outer layers repeat their own 400 first; `""` if none."""
+    found = _PROVIDER_STATUS.findall(text)
+    return found[-1] if found else ""
+
+
+def _innermost(text: str) -> str:
+    """Peels layer after layer: noise words, JSON objects, `… respond with: {…}`, Python's repr of a dict."""
+    for _ in range(12):  # more layers than any recording has (chatflow-agentnode-err: 7)
+        text = _NOISE.sub("", text.strip())
+        brace = text.find("{")
+        packed = _json_object(text[brace:]) if brace >= 0 else None
+        if packed is None:
+            return text
+        inner = _message_of(packed)
+        if not inner:
+            return text[:brace].strip(" :") if brace else text
+        text = inner
+    return text
+
+
+def _message_of(packed: Mapping[str, Any]) -> str:
+    """The most telling member of an error object: `args.description`, `error.message`, `message`, `error`, `detail`.
+
+    An object with one member is a tool's name and what it said.
+    """
+    args, error = packed.get("args"), packed.get("error")
+    candidates = (
+        args.get("description") if isinstance(args, dict) else None,
+        error.get("message") if isinstance(error, dict) else None,
+        None if packed.get("code") == 0 else packed.get("message"),
+        error,
+        packed.get("detail"),
+        next(iter(packed.values())) if len(packed) == 1 else None,
+    )
+    return next((text for text in candidates if isinstance(text, str) and text), "")
+
+
+def _json_object(text: str) -> dict[str, Any] | None:
+    """The object that `text` begins with, as JSON or as Python's repr; None when it is neither."""
+    text = text.strip()
+    if not text.startswith("{"):
+        return None
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text)
+    except ValueError:
+        value = _python_literal(text)
+    except RecursionError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _python_literal(text: str) -> object:
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _invalid_input(message: str) -> DuckError:
+    return DuckError("invalid_input", message, "The app's input form in Dify says what it takes.")
+
+
+_PROVIDER_CODES: Final = frozenset(
+    {"provider_not_initialize", "model_currently_not_support", "completion_request_error", "rate_limit_error"}
+)
+
+_REFUSALS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], DuckError]], ...]] = (
+    (re.compile(r"^app not found$"), lambda _: app_not_found()),
+    (re.compile(r"^unexpected app type"), lambda _: _not_published()),
+    (re.compile(r"^missing query$"), lambda _: _missing_query()),
+    (re.compile(r"^user not found$"), lambda _: _busy()),
+    (re.compile(r"^(.{1,200}) is required in input form$"), lambda m: _invalid_input(f"The input {m[1]} is required.")),
+    (
+        re.compile(r"^(?:\(type '[\w-]+'\) )?(.{1,200}?) in input form (must be .{1,2000})$", re.DOTALL),
+        lambda m: _invalid_input(f"The input {m[1]} {m[2]}."),
+    ),
+    (
+        re.compile(r"^File validation failed for file: (.{0,200})$"),
+        lambda m: _invalid_input(f"The app does not take the file {m[1]}."),
+    ),
+    (
+        re.compile(r"^Detected file type does not match the specified type"),
+        lambda _: _invalid_input("A file input names a type that is not the file's own."),
+    ),
+    (re.compile(r"^invalid payload: "), lambda _: _protocol_failure()),
+)
+"""Dify's refusals before a run (wire section 4, shape A), first match wins."""
+
+_TRANSPORT_FAILURES: Final[tuple[tuple[str, Callable[[], DuckError]], ...]] = (
+    ("invocation exited without response", silence_timeout),
+    ("permission denied", _permission_denied),
+    ("unmarshal backwards invoke request failed", _protocol_failure),
+    ("context canceled", _interrupted),
+    ("use of closed network connection", read_timeout),
+    ("read on closed response body", read_timeout),
+    ("connection refused", _unreachable),
+    ("no such host", _unreachable),
+    ("dial tcp", _unreachable),
+    ("EOF", _interrupted),
+    ("connection reset", _interrupted),
+    ("failed to read system header", _interrupted),
+    ("i/o timeout", _unreachable),
+    ("timeout awaiting response headers", _busy),
+    ("Client.Timeout", _busy),
+)
+"""Fragments of the daemon's and the SDK's own texts (wire sections 1.5, 4 C and D, 14.5), first match wins."""

@@ -1,0 +1,176 @@
+"""What kind of app an app is, and where a workflow takes its query.
+
+Dify tells a plugin neither (wire section 7). So: the settings, else what an earlier run or probe taught, else the input
+form and a probe: a call that Dify refuses before anything runs, whose refusal gives the kind away. What was learnt is
+kept for 10 minutes, per endpoint.
+"""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.call import AppCall
+from gateway.errors import DuckError
+from gateway.events import Kind, Raw
+from gateway.settings import App
+from gateway.transports.interface import AppTransport
+
+LEARNT_FOR: Final = 600.0
+"""Seconds (DESIGN section 2)."""
+
+MOST_LEARNT: Final = 2_000
+"""Apps remembered in one process; beyond it all is forgotten and learnt again (own choice, about 1 MB)."""
+
+_QUERY_NAMES: Final = ("query", "question", "input", "text", "prompt", "message")
+"""Names of a variable that takes the caller's text, in order (DESIGN section 3)."""
+
+_TEXT_TYPES: Final = frozenset({"text-input", "paragraph"})
+_WORKFLOW_TYPES: Final = frozenset({"file", "file-list", "json_object"})
+"""Variable types that only a workflow or a chatflow has (wire section 7)."""
+
+_ILL_TYPED: Final[Mapping[str, Any]] = {
+    "text-input": 0,
+    "paragraph": 0,
+    "select": 0,
+    "number": "x",
+    "file": 0,
+    "file-list": 0,
+    "json_object": "x",
+}
+"""For each type a value that Dify refuses; a checkbox takes everything (wire section 7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One field of an app's input form. is_typed: its entry names its type again, which only workflows' do."""
+
+    name: str
+    type: str
+    is_typed: bool
+
+
+class Kinds:
+    """What is known of the apps of one process, by endpoint and app id; a cache and nothing more (law 17)."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str], tuple[float, Kind]] = {}
+        self._forms: dict[tuple[str, str], tuple[float, tuple[Variable, ...]]] = {}
+
+    def known(self, endpoint_id: str, app: App) -> Kind | None:
+        """The kind by the settings, else as learnt."""
+        return app.kind or _fresh(self._kinds, (endpoint_id, app.app_id))
+
+    def learn(self, endpoint_id: str, app: App, kind: Kind) -> None:
+        _remember(self._kinds, (endpoint_id, app.app_id), kind)
+
+    def find(self, endpoint_id: str, app: App, transport: AppTransport) -> Kind | None:
+        """The kind, asking Dify if need be; None when there is nothing to ask by, or Dify does not answer."""
+        kind = self.known(endpoint_id, app)
+        if kind is None:
+            kind = self._probe(endpoint_id, app, transport)
+            if kind is not None:
+                self.learn(endpoint_id, app, kind)
+        return kind
+
+    def query_variable(self, endpoint_id: str, app: App, transport: AppTransport) -> str:
+        """The input that takes the query of this workflow: as configured, else the only text variable, else by name.
+
+        Raises a 400 that lists the variables.
+        """
+        if app.query:
+            return app.query
+        form = self._form(endpoint_id, app, transport)
+        texts = [variable.name for variable in form if variable.type in _TEXT_TYPES]
+        if len(texts) == 1:
+            return texts[0]
+        named = next((name for name in _QUERY_NAMES if name in texts), None)
+        if named:
+            return named
+        listed = ", ".join(variable.name for variable in form) or "none"
+        raise DuckError(
+            "wrong_app_kind",
+            f"This is a workflow, and it is not known which input takes the query; its inputs are: {listed}.",
+            "Send inputs instead of a query, or set 'query' for this app in the setting apps.",
+        )
+
+    def is_completion(self, endpoint_id: str, app: App, transport: AppTransport) -> bool:
+        """Whether an app whose call ended in Dify's own 500 is a completion app, which always does (wire section 3).
+
+        Asked again without a query, a chat app says that it misses one; a completion app says 500 again. An app whose
+        form is a workflow's, or which has none, is not asked, for it could run.
+        """
+        try:
+            form = self._form(endpoint_id, app, transport)
+        except DuckError:
+            return False
+        if not form or _is_of_workflow_family(form):
+            return False
+        try:
+            next(_probe_run(transport, app, {}), None)
+        except DuckError as refusal:
+            return refusal.code == "dify_error"
+        return False
+
+    def _form(self, endpoint_id: str, app: App, transport: AppTransport) -> tuple[Variable, ...]:
+        key = (endpoint_id, app.app_id)
+        form = _fresh(self._forms, key)
+        if form is None:
+            form = _variables(transport.parameters(app.app_id))
+            _remember(self._forms, key, form)
+        return form
+
+    def _probe(self, endpoint_id: str, app: App, transport: AppTransport) -> Kind | None:
+        try:
+            form = self._form(endpoint_id, app, transport)
+        except DuckError:
+            return None
+        if not _is_of_workflow_family(form):
+            return None
+        ill_typed = next((variable for variable in form if variable.type in _ILL_TYPED), None)
+        if ill_typed is None:
+            return None
+        return _kind_by_refusal(transport, app, {ill_typed.name: _ILL_TYPED[ill_typed.type]})
+
+
+def _is_of_workflow_family(form: tuple[Variable, ...]) -> bool:
+    return any(variable.is_typed or variable.type in _WORKFLOW_TYPES for variable in form)
+
+
+def _kind_by_refusal(transport: AppTransport, app: App, inputs: Mapping[str, Any]) -> Kind | None:
+    """Dify looks for a chatflow's query first, for a workflow's inputs first (wire section 7)."""
+    try:
+        next(_probe_run(transport, app, inputs), None)
+    except DuckError as refusal:
+        if refusal.code == "wrong_app_kind":
+            return Kind.CHATFLOW
+        return Kind.WORKFLOW if refusal.code == "invalid_input" else None
+    return None
+
+
+def _probe_run(transport: AppTransport, app: App, inputs: Mapping[str, Any]) -> Iterator[Raw]:
+    return transport.start(AppCall(app, "", inputs, "", ""), Kind.CHAT)
+
+
+def _variables(parameters: Raw) -> tuple[Variable, ...]:
+    """The input form; items are `{type: {"variable": …}}`. What is malformed is left out."""
+    items = parameters.get("user_input_form")
+    pairs = [
+        (str(type_), entry)
+        for item in (items if isinstance(items, list) else ())
+        if isinstance(item, dict)
+        for type_, entry in item.items()
+        if isinstance(entry, dict) and isinstance(entry.get("variable"), str)
+    ]
+    return tuple(Variable(entry["variable"], type_, entry.get("type") == type_) for type_, entry in pairs)
+
+
+def _fresh[V](cache: Mapping[tuple[str, str], tuple[float, V]], key: tuple[str, str]) -> V | None:
+    since, value = cache.get(key, (float("-inf"), None))
+    return value if time.monotonic() - since < LEARNT_FOR else None
+
+
+def _remember[V](cache: dict[tuple[str, str], tuple[float, V]], key: tuple[str, str], value: V) -> None:
+    if len(cache) >= MOST_LEARNT:
+        cache.clear()
+    cache[key] = (time.monotonic(), value)

@@ -1,0 +1,96 @@
+"""The platform's clocks, and Duck's own a little before them (law 13).
+
+A local plugin inherits the daemon's environment, so there the daemon's limits are read where they are set. A plugin
+that is debugged remotely, or runs serverless, can't see them: there the defaults hold, or the setting `run_timeout`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.errors import DuckError
+
+READ_TIMEOUT: Final = "DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT"
+"""Milliseconds; one reverse call in all, from its first event on (daemon: http_requests/http_warpper.go)."""
+
+READ_TIMEOUT_DEFAULT: Final = 240.0
+"""Seconds (daemon 0.6.3 to 0.6.10; measured 240.4 to 240.7, wire 14.5)."""
+
+RESPONSE_TIMEOUT: Final = "PLUGIN_MAX_EXECUTION_TIMEOUT"
+"""Seconds; the response, from its first chunk on (daemon: service/endpoint.go)."""
+
+RESPONSE_TIMEOUT_DEFAULT: Final = 600.0
+"""Seconds (measured 600.05, wire 14.5)."""
+
+SILENCE_TIMEOUT: Final = "MAX_INVOCATION_TIMEOUT"
+"""Seconds without an event (SDK: core/runtime.py); the SDK tells its value, wherever the plugin runs."""
+
+MARGIN: Final = 0.02
+"""Part of a limit that Duck leaves: it ends a stream at 98 % of the platform's time (own choice: 4.8 s of 240 s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Duck's own clocks, in seconds, each with the platform's limit that it stays below.
+
+    run: from the first event on. silence: between two events. response: from the first chunk on.
+    """
+
+    run: float
+    silence: float
+    response: float
+
+    @classmethod
+    def found(
+        cls, environment: Mapping[str, str], *, is_local: bool, sdk_silence: float, run_timeout: float | None
+    ) -> "Limits":
+        """The limits that hold for a call.
+
+        environment: `os.environ`. is_local: whether the daemon runs this plugin as a process of its own. sdk_silence:
+        the SDK's `max_invocation_timeout`, seconds. run_timeout: the setting, seconds, None when it is empty; a local
+        plugin never goes beyond what it found.
+        """
+        seen = environment if is_local else {}
+        run = _seconds(seen.get(READ_TIMEOUT), READ_TIMEOUT_DEFAULT, per_second=1000)
+        response = _seconds(seen.get(RESPONSE_TIMEOUT), RESPONSE_TIMEOUT_DEFAULT)
+        if run_timeout is not None and is_local:
+            run, response = min(run, run_timeout), min(response, run_timeout)
+        elif run_timeout is not None:
+            run = response = run_timeout
+        return cls(run * (1 - MARGIN), sdk_silence * (1 - MARGIN), response * (1 - MARGIN))
+
+
+def run_timeout_error(limit: float) -> DuckError:
+    """limit: Duck's own, seconds."""
+    return DuckError(
+        "run_timeout",
+        f"The run was ended after {limit:.0f} s, just before Dify's plugin daemon would have cut it.",
+        f"Raise {READ_TIMEOUT} (milliseconds) in the daemon's environment, or run_timeout in Duck's settings.",
+    )
+
+
+def silence_timeout_error(limit: float) -> DuckError:
+    """limit: Duck's own, seconds."""
+    return DuckError(
+        "silence_timeout",
+        f"The app sent nothing for {limit:.0f} s, and the plugin's SDK waits hardly longer.",
+        f"Raise {SILENCE_TIMEOUT} (seconds) in the environment of the plugin daemon, or of the plugin itself.",
+    )
+
+
+def response_timeout_error(limit: float) -> DuckError:
+    """limit: Duck's own, seconds."""
+    return DuckError(
+        "response_timeout",
+        f"The response was ended after {limit:.0f} s, just before Dify's plugin daemon would have cut it.",
+        f"Raise {RESPONSE_TIMEOUT} (seconds) in the daemon's environment, or run_timeout in Duck's settings.",
+    )
+
+
+def _seconds(text: str | None, default: float, per_second: float = 1) -> float:
+    """The limit that the daemon reads from `text`; its default where that is no positive number."""
+    try:
+        value = float(text or "") / per_second
+    except ValueError:
+        return default
+    return value if value > 0 else default

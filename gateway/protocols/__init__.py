@@ -1,0 +1,1 @@
+"""One file or folder per wire protocol: reads its request, writes its reply, shapes its errors."""

@@ -1,0 +1,167 @@
+"""The native reply: which form a caller asked for, and how each form is written."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from werkzeug.datastructures import MIMEAccept
+
+from gateway.answer import Answer
+from gateway.errors import DuckError
+from gateway.events import Event, Failed, Finished, Paused, Silence, Text, TextReplaced
+from gateway.protocols.native import members
+from gateway.streaming import Writer
+from gateway.view import View
+from gateway.wire import json_bytes
+
+
+class Form(Enum):
+    """The forms of a reply, by content type."""
+
+    SSE = "text/event-stream"
+    NDJSON = "application/x-ndjson"
+    TEXT = "text/plain; charset=utf-8"
+    JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """is_streamed: as the run goes on; else one body when it has ended."""
+
+    form: Form
+    is_streamed: bool
+
+
+_BY_TYPE: Final[Mapping[str, Form]] = {
+    "text/event-stream": Form.SSE,
+    "application/x-ndjson": Form.NDJSON,
+    "application/ndjson": Form.NDJSON,
+    "application/jsonl": Form.NDJSON,
+    "text/plain": Form.TEXT,
+    "application/json": Form.JSON,
+}
+
+
+def choose(response_mode: str, accept: MIMEAccept) -> Reply:
+    """The reply that was asked for (DESIGN section 3, "Which reply").
+
+    response_mode: `streaming`, `blocking`, or `""`: it decides stream or one body, `accept` the form. Without an `Accept`
+    that names a form it is SSE. Raises `not_acceptable` when only other types are accepted.
+    """
+    form = _accepted(accept)
+    if response_mode == "blocking":
+        return Reply(Form.TEXT if form is Form.TEXT else Form.JSON, is_streamed=False)
+    if response_mode == "streaming" and form is Form.JSON:
+        return Reply(Form.NDJSON, is_streamed=True)
+    return Reply(form, is_streamed=form is not Form.JSON)
+
+
+def _accepted(accept: MIMEAccept) -> Form:
+    """The best of the client's types that Duck knows, by `q`, then by the client's order; a wildcard is SSE.
+
+    axios sends `application/json, text/plain, */*`, n8n `application/json,text/html,…;q=0.9, image/*;q=0.8, */*;q=0.7`:
+    both mean JSON.
+    """
+    if not accept:
+        return Form.SSE
+    wanted = sorted(((quality, name.partition(";")[0].strip().lower()) for name, quality in accept), key=lambda w: -w[0])
+    for quality, name in wanted:
+        if quality > 0 and name in _BY_TYPE:
+            return _BY_TYPE[name]
+    if any(quality > 0 and name in ("*/*", "text/*", "application/*") for quality, name in wanted):
+        return Form.SSE
+    raise DuckError(
+        "not_acceptable",
+        "This path can't answer in any of the types that Accept names.",
+        f"Ask for one of {', '.join(dict.fromkeys(form.value.partition(';')[0] for form in Form))}, or for */*.",
+    )
+
+
+def writer(form: Form, view: View) -> Writer:
+    """The stream of this form."""
+    match form:
+        case Form.SSE:
+            return lambda events: _objects(events, view, _sse, b": ping\n\n")
+        case Form.TEXT:
+            return lambda events: _text(events, view)
+        case Form.NDJSON | Form.JSON:
+            return lambda events: _objects(events, view, _ndjson, b'{"event":"ping"}\n')
+
+
+def whole(form: Form, answer: Answer, view: View) -> bytes:
+    """The one body of this form."""
+    return answer.text.encode("utf-8", "replace") if form is Form.TEXT else json_bytes(members.end(answer, view))
+
+
+def late_writer(answer: Answer, view: View, failure: Callable[[DuckError], bytes]) -> Writer:
+    """The one JSON body of a run that takes long, under `keep_alive: on`: spaces, then the body, or `failure`'s.
+
+    JSON allows white space before a value (RFC 8259, 2). answer: what has come so far.
+    """
+
+    def write(events: Iterator[Event]) -> Iterator[bytes]:
+        for event in events:
+            answer.add(event)
+            match event:
+                case Silence():
+                    yield b" "
+                case Failed(error=error):
+                    yield failure(error)
+                case Finished() | Paused():
+                    yield whole(Form.JSON, answer, view)
+                case _:
+                    yield b""
+
+    return write
+
+
+def _objects(events: Iterator[Event], view: View, encode: "_Encode", ping: bytes) -> Iterator[bytes]:
+    """One frame per event. `Paused` and `Finished` are followed by `end`; `Failed` is `error`, and the last."""
+    answer = Answer(view.output)
+    for event in events:
+        match event:
+            case Silence():
+                yield ping
+            case Failed(error=error):
+                yield encode("error", members.failure(error, view))
+            case Finished() | Paused():
+                answer.add(event)
+                paused = members.named(event, view)
+                yield (encode(*paused) if paused else b"") + encode("end", members.end(answer, view))
+            case _:
+                answer.add(event)
+                shown = members.named(event, view)
+                yield encode(*shown) if shown else b""
+
+
+def _sse(name: str, content: dict[str, Any]) -> bytes:
+    """WHATWG HTML 9.2. JSON has no raw newline, so one `data` line holds it."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), json_bytes(content))
+
+
+def _ndjson(name: str, content: dict[str, Any]) -> bytes:
+    return json_bytes({"event": name, **content}) + b"\n"
+
+
+def _text(events: Iterator[Event], view: View) -> Iterator[bytes]:
+    """Just the answer as it comes. What text can't carry, a replacement, an error or a pause, is said in brackets."""
+    answer = Answer(view.output)
+    for event in events:
+        answer.add(event)
+        match event:
+            case Text(text=text):
+                yield text.encode("utf-8", "replace")
+            case TextReplaced(text=text):
+                yield f"\n\n[The app replaced the text above:]\n{text}".encode("utf-8", "replace")
+            case Failed(error=error):
+                yield f"\n\n[error {error.code}: {error.sentence(with_cause=view.with_progress)}]\n".encode()
+            case Paused():
+                yield b"\n\n[paused: the app waits for a human]\n"
+            case Finished():
+                yield b"" if answer.streamed_text else answer.text.encode("utf-8", "replace")
+            case _:
+                yield b""
+
+
+type _Encode = Callable[[str, dict[str, Any]], bytes]

@@ -1,0 +1,295 @@
+"""Events of a running app, to chunks on the wire: the only module with a clock and greenlets.
+
+Who owns what: a `Run`'s greenlet, the pump, owns the transport's iterator and everything that is pulled through it; the
+request's greenlet owns the writer. Between them is a queue of events. The pump is ended with `kill`, for closing a
+generator that waits in another greenlet raises.
+
+Laws kept here (DESIGN section 5): 3 (never raises), 6 (heartbeats), 7 (no chunk over 1 MiB), 8 (few, larger chunks), 9
+(no end at once after the first chunk), 13 (own time limits).
+"""
+
+import logging
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Final
+
+import gevent
+from gevent.event import Event as Signal
+
+from gateway.errors import DuckError, internal_error
+from gateway.events import Event, Failed, Finished, Paused, Silence
+from gateway.limits import Limits, response_timeout_error, run_timeout_error, silence_timeout_error
+
+log: Final = logging.getLogger("duck.streaming")
+
+FIRST_EVENT_WAIT: Final = 10.0
+"""Seconds that a streaming reply waits for the event that decides its status (DESIGN section 2)."""
+
+HEARTBEAT: Final = 15.0
+"""Seconds of silence (protocols section 8; proxies commonly cut after 30 to 60)."""
+
+MAX_CHUNK: Final = 1024 * 1024
+"""Bytes (law 7: a chunk of 2.4 MB passes, 2.7 MB kills the plugin)."""
+
+SLOW_READER: Final = 64 * 1024
+"""Bytes per second of the slowest reader that loses nothing (issue "Main job"; measured in wire 14.2)."""
+
+MAX_HOLD: Final = 0.25
+"""Seconds that a frame is held at most, to leave together with those behind it (DESIGN section 2)."""
+
+HOLD_SHARE: Final = 0.1
+"""Part of a slow reader's arrears that a chunk is held for. With a tenth, some 10 to 20 chunks of growing size wait in
+the daemon's queue of 128, however fast the app is (law 8; measured in benchmarks/stream.py)."""
+
+MIN_HOLD: Final = 0.002
+"""Seconds; holding for less saves no chunk and costs a timer."""
+
+MIN_STREAM: Final = 0.08
+"""Seconds between the first chunk and the end (law 9: 20 ms is not enough under remote debugging, 50 ms is)."""
+
+TURN: Final = 0.01
+"""Seconds of work after which a stream lets the others have theirs."""
+
+type Writer = Callable[[Iterator[Event]], Iterator[bytes]]
+"""A protocol's way to write: exactly one frame per event, `b""` where it has nothing to say, and one for the ending."""
+
+
+class Run:
+    """A run of an app, read by a greenlet of its own.
+
+    events: pulled in that greenlet only. on_end: called once when the run is over or given up, from any greenlet.
+    """
+
+    def __init__(self, events: Iterator[Event], limits: Limits, on_end: Callable[[], None]) -> None:
+        self._limits = limits
+        self._on_end = on_end
+        self._waiting: deque[Event] = deque()
+        self._signal = Signal()
+        self._is_over = False
+        self._last_event = self._last_chunk = time.monotonic()
+        self._run_deadline = float("inf")
+        self._response_deadline = float("inf")
+        self._pump = gevent.spawn(self._read, events)
+
+    def first(self, max_wait: float) -> Event | None:
+        """The first event, left in the queue; None when there is none after `max_wait` seconds."""
+        self.wait(max_wait)
+        return self._waiting[0] if self._waiting else None
+
+    def stop(self) -> None:
+        """Gives the run up, whatever state it is in. May be called twice, and from a finalizer."""
+        self._pump.kill(block=False)
+        self._finish()
+
+    def response_begins(self) -> None:
+        """Starts the clock of the response: its first chunk is about to leave."""
+        self._response_deadline = min(self._response_deadline, time.monotonic() + self._limits.response)
+
+    def chunk_left(self) -> None:
+        """Tells that something was sent just now."""
+        self._last_chunk = time.monotonic()
+
+    @property
+    def has_more(self) -> bool:
+        """Whether an event can be had without waiting."""
+        return bool(self._waiting)
+
+    def wait(self, max_wait: float) -> bool:
+        """Waits for the next event; whether there is one."""
+        if not self._waiting:
+            self._signal.wait(max(0.0, max_wait))
+        return bool(self._waiting)
+
+    def events(self, heartbeat: float = HEARTBEAT) -> Iterator[Event]:
+        """The run's events as they come, an ending as the last.
+
+        `Silence` comes at once if there is no event yet, and whenever no chunk has left for `heartbeat` seconds: events
+        that a writer does not show don't keep a connection alive.
+        """
+        if not self._waiting:
+            yield Silence()
+        self.chunk_left()
+        while True:
+            event = self.next(self._last_chunk + heartbeat - time.monotonic())
+            if isinstance(event, Silence):
+                self.chunk_left()
+            yield event
+            if isinstance(event, Finished | Paused | Failed):
+                return
+
+    def next(self, max_wait: float) -> Event:
+        """The next event, `Silence` when there is none after `max_wait` seconds.
+
+        `Failed` when a limit is reached, a little before the platform's own; what had come by then comes before it.
+        """
+        now = time.monotonic()
+        if not self._waiting:
+            self._signal.wait(max(0.0, min(max_wait, self._next_deadline() - now)))
+            now = time.monotonic()
+        if now >= self._next_deadline():
+            self._give_up(now)
+        if not self._waiting:
+            return Silence()
+        event = self._waiting.popleft()
+        if not self._waiting:
+            self._signal.clear()
+        return event
+
+    def _next_deadline(self) -> float:
+        """When the next limit is reached; never, once the run is over."""
+        if self._is_over:
+            return float("inf")
+        return min(self._run_deadline, self._response_deadline, self._last_event + self._limits.silence)
+
+    def _give_up(self, now: float) -> None:
+        if now >= self._response_deadline:
+            reached = response_timeout_error(self._limits.response)
+        elif now >= self._run_deadline:
+            reached = run_timeout_error(self._limits.run)
+        else:
+            reached = silence_timeout_error(self._limits.silence)
+        self._put(Failed(reached))
+        self.stop()
+
+    def _read(self, events: Iterator[Event]) -> None:
+        """The pump."""
+        turn_began = time.monotonic()
+        try:
+            for event in events:
+                self._put(event)
+                if self._last_event - turn_began > TURN:
+                    gevent.sleep(0)
+                    turn_began = time.monotonic()
+        except Exception as error:  # noqa: BLE001 - whatever it was, the caller must get an ending
+            log.error("reading a run failed: %s", place_of(error))
+            self._put(Failed(internal_error()))
+        finally:
+            self._finish()
+
+    def _put(self, event: Event) -> None:
+        if self._is_over:
+            return
+        self._last_event = time.monotonic()
+        if self._run_deadline == float("inf"):
+            self._run_deadline = self._last_event + self._limits.run
+        self._waiting.append(event)
+        self._signal.set()
+
+    def _finish(self) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._on_end()
+
+
+def stream(run: Run, write: Writer, heartbeat: float = HEARTBEAT) -> Generator[bytes]:
+    """The reply's body, chunk by chunk: frames that pile up leave together. Never raises, always ends properly.
+
+    The run is stopped when the body has ended, was closed, or was never begun and is forgotten.
+    """
+    body = _chunks(run, write, heartbeat)
+    weakref.finalize(body, run.stop).atexit = False
+    return body
+
+
+def _chunks(run: Run, write: Writer, heartbeat: float) -> Generator[bytes]:
+    pace = _Pace()
+    try:
+        run.response_begins()
+        for frames in _gathered(run, write, heartbeat, pace):
+            for start in range(0, len(frames), MAX_CHUNK):
+                chunk = frames[start : start + MAX_CHUNK]
+                pace.sent(len(chunk))
+                run.chunk_left()
+                yield chunk
+    except Exception as error:  # noqa: BLE001 - law 3: a generator that raises has its traceback put into the body
+        log.error("writing a reply failed: %s", place_of(error))
+        yield from _last_words(write)
+    finally:
+        run.stop()
+    pace.wait_for_end()
+
+
+def _last_words(write: Writer) -> Iterator[bytes]:
+    """An error in the protocol's form, from a writer that has just failed."""
+    try:
+        yield b"".join(write(iter((Failed(internal_error()),))))
+    except Exception as error:  # noqa: BLE001 - law 3
+        log.error("writing an error failed: %s", place_of(error))
+
+
+def _gathered(run: Run, write: Writer, heartbeat: float, pace: "_Pace") -> Iterator[bytes]:
+    """Joins the frames of events that came together, holding them as long as the reader's arrears ask for."""
+    gathered: list[bytes] = []
+    began = turn_began = time.monotonic()
+    for frame in write(run.events(heartbeat)):
+        now = time.monotonic()
+        if not gathered:
+            began = now
+        gathered.append(frame)
+        if now - turn_began > TURN:
+            gevent.sleep(0)
+            turn_began = time.monotonic()
+        if run.has_more and now < began + MAX_HOLD:
+            continue
+        hold = began + pace.hold(now) - now
+        if hold >= MIN_HOLD and run.wait(hold):
+            continue
+        chunk = b"".join(gathered)
+        gathered.clear()
+        if chunk:
+            yield chunk
+    if gathered:
+        yield b"".join(gathered)
+
+
+class _Pace:
+    """How far a slow reader would be behind, and so how long to hold the next chunk."""
+
+    def __init__(self) -> None:
+        self._arrears = 0.0
+        self._counted = time.monotonic()
+        self._first: float | None = None
+        self._chunks = 0
+
+    def sent(self, size: int) -> None:
+        now = time.monotonic()
+        self._first = self._first or now
+        self._chunks += 1
+        self._arrears = self._behind(now) + size / SLOW_READER
+        self._counted = now
+
+    def hold(self, now: float) -> float:
+        """Seconds that the next chunk may gather."""
+        return min(MAX_HOLD, self._behind(now) * HOLD_SHARE)
+
+    def wait_for_end(self) -> None:
+        """Law 9: one chunk is always whole; several need time before the end."""
+        if self._first is not None and self._chunks > 1:
+            gevent.sleep(max(0.0, self._first + MIN_STREAM - time.monotonic()))
+
+    def _behind(self, now: float) -> float:
+        return max(0.0, self._arrears - (now - self._counted))
+
+
+def paced(body: bytes) -> Iterable[bytes]:
+    """A whole body as a response takes it: one chunk where it fits, else a generator of several (laws 7 and 9)."""
+    return [body] if len(body) <= MAX_CHUNK else _slices(body)
+
+
+def _slices(body: bytes) -> Generator[bytes]:
+    pace = _Pace()
+    for start in range(0, len(body), MAX_CHUNK):
+        pace.sent(MAX_CHUNK)
+        yield body[start : start + MAX_CHUNK]
+    pace.wait_for_end()
+
+
+def place_of(error: BaseException) -> str:
+    """Type and place of an exception, for the log: its text may hold what a caller sent."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = f" at {trace.tb_frame.f_globals.get('__name__')}:{trace.tb_lineno}" if trace else ""
+    return f"{type(error).__name__}{where}"

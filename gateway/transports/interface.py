@@ -1,0 +1,22 @@
+"""What the gateway asks of a way to Dify."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from gateway.call import AppCall
+from gateway.events import Kind, Raw
+
+
+class AppTransport(Protocol):
+    """The apps of one workspace, as one request can reach them."""
+
+    def start(self, call: AppCall, kind: Kind | None) -> Iterator[Raw]:
+        """The run's events as Dify sends them. kind: what is known of the app, None for nothing.
+
+        Nothing is sent before the first `next` (law 5). Raises `DuckError`, at once or from any `next`.
+        """
+        ...
+
+    def parameters(self, app_id: str) -> Raw:
+        """The app's features and input form (wire section 7). Raises `DuckError`."""
+        ...

@@ -1,0 +1,31 @@
+"""How much of a run a reply shows, and under which addresses: what every writer must know beside the events."""
+
+from dataclasses import dataclass
+
+from gateway.detail import Detail, scrubbed
+from gateway.events import Raw
+from gateway.links import absolute
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """detail: the level of the settings. origin: where relative links to files lead. output: the name of the workflow
+    output that is the answer, `""` for the rule.
+    """
+
+    detail: Detail
+    origin: str
+    output: str
+
+    @property
+    def with_progress(self) -> bool:
+        return self.detail >= Detail.PROGRESS
+
+    @property
+    def is_full(self) -> bool:
+        return self.detail is Detail.FULL
+
+    def of_raw(self, raw: Raw) -> Raw | None:
+        """Dify's own dict as it may leave; None when nothing of it may."""
+        shown = scrubbed(raw, self.detail)
+        return None if shown is None else absolute(shown, self.origin)
