@@ -17,6 +17,7 @@ def about() -> dict[str, Any]:
         "documentation": "The README of the plugin, on its page under Plugins in Dify.",
         "authentication": "Authorization: Bearer <key>, or X-API-Key: <key>",
         "routes": [
-            {"path": listed.path.lstrip("/"), "methods": list(listed.methods), "about": listed.about} for listed in TABLE
+            {"path": listed.path.lstrip("/"), "methods": list(listed.methods), "about": listed.about}
+            for listed in TABLE
         ],
     }

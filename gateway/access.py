@@ -5,9 +5,10 @@ Fail-closed: without a valid key in the settings, and without the operator's exp
 
 import hashlib
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from werkzeug.datastructures import Headers
 
 from gateway.errors import DuckError
 from gateway.settings import Access, App, Exposure, Settings, canonical_id
@@ -23,7 +24,7 @@ class Caller:
     name: str
 
 
-def authenticate(settings: Settings, headers: Mapping[str, str]) -> Caller:
+def authenticate(settings: Settings, headers: Headers) -> Caller:
     """The caller whose key is in `Authorization: Bearer` or `X-API-Key`.
 
     Raises a 401 that is the same whether the app exists or not, and a 500 `misconfigured` when every key in the
@@ -58,9 +59,7 @@ def choose_app(settings: Settings, name: str | None) -> App:
                 "Put an app's alias or id at the end of the path.",
             )
     elif name in PLACEHOLDERS:
-        raise DuckError(
-            "app_not_found", f"{name} is a placeholder.", "Put the app's alias, or its id, in its place."
-        )
+        raise DuckError("app_not_found", f"{name} is a placeholder.", "Put the app's alias, or its id, in its place.")
     else:
         app = settings.app_named(name) or _workspace_app(settings, name)
     if app.fault:
@@ -84,7 +83,7 @@ def _workspace_app(settings: Settings, name: str) -> App:
     return App(app_id, app_id)
 
 
-def _given_key(headers: Mapping[str, str]) -> str:
+def _given_key(headers: Headers) -> str:
     scheme, _, credentials = headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()

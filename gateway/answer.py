@@ -1,4 +1,4 @@
-"""The answer of a run, assembled in one place from its events: what a one-body reply is, and what a stream ends with."""
+"""The answer of a run, assembled in one place: what a one-body reply is, and what a stream ends with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from gateway.wire import json_text
 class Answer:
     """Grows with `add`, event by event; complete once the ending was added.
 
-    output: name of the workflow output that is the answer; `""` for the rule of DESIGN section 3, "Answer of a workflow".
+    output: name of the workflow output that is the answer; `""` for the rule of DESIGN section 3.
     """
 
     output: str = ""

@@ -11,8 +11,8 @@ from gateway.settings import App
 class AppCall:
     """One run to be started.
 
-    query: the caller's text, `""` for none. inputs: the app's variables by name. conversation_id: the conversation to go
-    on with, `""` for a new one. user: the caller's own end user, `""` for none.
+    query: the caller's text. inputs: the app's variables by name. conversation_id: the conversation to go on with. user:
+    the caller's own end user. Of each text, `""` means none.
     """
 
     app: App

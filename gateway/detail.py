@@ -1,12 +1,11 @@
 """What leaves the house at each level of the setting `detail` (the table of DESIGN section 3).
 
-`scrubbed` decides over Dify's own dicts, where a protocol passes them on; over typed events each writer does, member by
-member. What never leaves is taken out at every level: form tokens, channels of approval, tenant ids, tracebacks, and the settings of a
-moderation.
+`scrubbed` decides over Dify's own dicts, where a protocol passes them on; over typed events each writer does, member
+by member. What never leaves is taken out at every level: form tokens, channels of approval, tenant ids, tracebacks, and
+the settings of a moderation.
 """
 
 import re
-from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final
@@ -117,7 +116,9 @@ def _with_plain_error(raw: Raw) -> Raw:
 def _emptied(raw: Raw, hidden: frozenset[str]) -> Raw:
     """The event with its `hidden` members emptied; its own `data` and `metadata` hold them, and are looked into."""
     return {
-        name: _members(value, hidden) if name in _LOOKED_INTO and isinstance(value, dict) else _member(name, value, hidden)
+        name: _members(value, hidden)
+        if name in _LOOKED_INTO and isinstance(value, dict)
+        else _member(name, value, hidden)
         for name, value in raw.items()
         if name not in _NEVER
     }

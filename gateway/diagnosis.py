@@ -89,7 +89,7 @@ def readable(text: str) -> str:
     if TRACEBACK in inner:
         inner = _last_line(inner)
     line = " ".join(_SECRET.sub("***", inner).split())
-    if line.startswith(("{", "[", '"')):
+    if line.startswith(("{", "[{", '["', '"')):
         return ""
     return line if len(line) <= MAX_CAUSE else line[: MAX_CAUSE - 1] + "…"
 
@@ -100,7 +100,7 @@ def without_traceback(text: str) -> str:
 
 
 def _last_line(traceback: str) -> str:
-    """The one line of a traceback that is meant for people, e.g. `ValueError: the tool broke`; `""` if there is none."""
+    """The line of a traceback that is meant for people, e.g. `ValueError: the tool broke`; `""` if there is none."""
     found = _EXCEPTION_LINE.findall(traceback)
     return found[-1] if found else ""
 
@@ -136,11 +136,11 @@ def _nameless_refusal() -> DuckError:
     )
 
 
-def app_not_found() -> DuckError:
-    """Dify does not know the app, or it lives in another workspace. The caller of this adds the alias."""
+def app_unavailable(alias: str = "") -> DuckError:
+    """Dify does not know the app, or it lives in another workspace. alias: its name in the settings, where known."""
     return DuckError(
         "app_unavailable",
-        "Dify does not find this app in the workspace that Duck is installed in.",
+        f"Dify does not find the app{f' {alias}' if alias else ''} in the workspace that Duck is installed in.",
         "Its operator has to correct the app's id in Duck's settings.",
     )
 
@@ -166,7 +166,7 @@ def completion_not_supported() -> DuckError:
     return DuckError(
         "completion_not_supported",
         "Dify can't run a text generator (completion app) for a plugin: its reverse invocation fails on them.",
-        "A chat app or a workflow with the same prompt works; with the app's own API key Duck would not need that path.",
+        "What works is Dify's own API with the app's API key, or a chat app or workflow with the same prompt here.",
     )
 
 
@@ -254,7 +254,9 @@ def _provider_error(text: str, *, rate_limited: bool = False) -> DuckError:
     return DuckError(
         "provider_error",
         f"The app's model provider failed{with_status}" + (f": {said.rstrip('.')}." if said else "."),
-        "Try again later." if rate_limited else "Its operator finds the provider under Settings, Model Provider in Dify.",
+        "Try again later."
+        if rate_limited
+        else "Its operator finds the provider under Settings, Model Provider in Dify.",
         status=429 if rate_limited else None,
     )
 
@@ -327,7 +329,7 @@ _PROVIDER_CODES: Final = frozenset(
 )
 
 _REFUSALS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], DuckError]], ...]] = (
-    (re.compile(r"^app not found$"), lambda _: app_not_found()),
+    (re.compile(r"^app not found$"), lambda _: app_unavailable()),
     (re.compile(r"^unexpected app type"), lambda _: _not_published()),
     (re.compile(r"^missing query$"), lambda _: _missing_query()),
     (re.compile(r"^user not found$"), lambda _: _busy()),

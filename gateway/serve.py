@@ -38,7 +38,7 @@ from gateway.wire import json_bytes
 log: Final = logging.getLogger("duck.serve")
 
 KEEP_ALIVE_AFTER: Final = 20.0
-"""Seconds that a one-body reply under `keep_alive: on` waits for the run before it commits to 200 (DESIGN section 4)."""
+"""Seconds that a one-body reply waits before it commits to 200, under `keep_alive: on` (DESIGN section 4)."""
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+")
@@ -123,9 +123,9 @@ def _answer_of_app(exchange: Exchange, app_id: str | None) -> Response:
     fallback = Kind.COMPLETION if exchange.route is Route.COMPLETION else Kind.WORKFLOW
     run = start(_call(app, asked), place, fallback)
     if form is None:
-        return _streamed(exchange, run, classic.writer(view), {"Content-Type": classic.CONTENT_TYPE, **classic.HEADERS})
+        return _streamed(run, classic.writer(view), {"Content-Type": classic.CONTENT_TYPE, **classic.HEADERS})
     if form.is_streamed:
-        return _streamed(exchange, run, reply.writer(form.form, view), {"Content-Type": form.form.value})
+        return _streamed(run, reply.writer(form.form, view), {"Content-Type": form.form.value})
     return _whole(exchange, run, form.form, view, keep_alive=chosen.keep_alive)
 
 
@@ -136,7 +136,7 @@ def _call(app: App, asked: native_request.NativeRequest) -> AppCall:
     return AppCall(app, asked.query or "", inputs, asked.conversation_id or "", asked.user or "")
 
 
-def _streamed(exchange: Exchange, run: Run, write: Writer, headers: dict[str, str]) -> Response:
+def _streamed(run: Run, write: Writer, headers: dict[str, str]) -> Response:
     """Commits to 200 once the first event has come, or 10 s have passed without one."""
     first = run.first(FIRST_EVENT_WAIT)
     if isinstance(first, Failed):
@@ -192,8 +192,9 @@ def _with_cause(exchange: Exchange) -> bool:
 
 
 def _origin(request: Request) -> str:
-    """Scheme and host of the hook, as far as a plugin can know them: `Dify-Hook-Url` lacks the port behind Dify's nginx,
-    and a caller can forge it for its own reply (law 16).
+    """Scheme and host of the hook, as far as a plugin can know them.
+
+    `Dify-Hook-Url` lacks the port behind Dify's nginx, and a caller can forge it, for its own reply (law 16).
     """
     parts = urlsplit(request.headers.get("Dify-Hook-Url", ""))
     origin = f"{parts.scheme}://{parts.netloc}"

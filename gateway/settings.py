@@ -70,7 +70,9 @@ class Fault:
 
     def as_error(self) -> DuckError:
         return DuckError(
-            "misconfigured", f"Duck's settings have a fault: {self}.", "Its operator mends it in the endpoint's settings."
+            "misconfigured",
+            f"Duck's settings have a fault: {self}.",
+            "Its operator mends it in the endpoint's settings.",
         )
 
 
@@ -226,7 +228,7 @@ class _Reader:
         return names
 
     def _apps(self, selected: list[App]) -> tuple[App, ...]:
-        """All listed apps by alias: the picked ones, then those of the setting `apps`, which may add to a picked one."""
+        """All listed apps by alias: the picked ones, then those of `apps`, whose entries may add to a picked one."""
         apps = {app.alias: app for app in selected}
         if len(apps) < len(selected):
             self._fault("aliases", "two apps have the same alias")
@@ -272,8 +274,13 @@ class _Reader:
         if problem:
             return replace(app, fault=self._fault("apps", problem, place))
         kind = members.get("kind")
-        texts = {name: members.get(name) or "" for name in ("query", "answer", "user")}
-        return replace(app, kind=_KINDS[kind] if kind else app.kind, **texts)
+        return replace(
+            app,
+            kind=_KINDS[kind] if kind else app.kind,
+            query=members.get("query") or "",
+            answer=members.get("answer") or "",
+            user=members.get("user") or "",
+        )
 
     def _entry_problem(self, members: Mapping[object, object], app_id: str) -> str:
         unknown = [name for name in members if name not in _ENTRY_MEMBERS]

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
+from gateway.access import app_not_found
 from gateway.call import AppCall
-from gateway.diagnosis import completion_not_supported
+from gateway.decoder import decode
+from gateway.diagnosis import app_unavailable, completion_not_supported
 from gateway.errors import DuckError
-from gateway.events import Event, Failed, Kind, Started, decode
+from gateway.events import Event, Failed, Kind, Started
 from gateway.kinds import Kinds
 from gateway.limits import Limits
 from gateway.links import absolute_links
@@ -19,12 +21,10 @@ from gateway.transports.reverse import ReverseTransport
 
 _KINDS: Final = Kinds()
 
-_ROUTE_OF: Final = {
-    Kind.CHAT: "/chat/<app_id>",
-    Kind.AGENT: "/chat/<app_id>",
-    Kind.CHATFLOW: "/chat/<app_id>",
-    Kind.WORKFLOW: "/workflow/<app_id>",
-    Kind.COMPLETION: "/completion/<app_id>",
+_WHAT_IT_IS: Final = {
+    Kind.CHAT: "a chat app",
+    Kind.AGENT: "an agent",
+    Kind.CHATFLOW: "a chatflow",
 }
 
 
@@ -101,19 +101,17 @@ def _with_query_as_input(call: AppCall, variable: str) -> AppCall:
 
 
 def _needs_query(kind: Kind | None) -> DuckError:
-    where = _ROUTE_OF.get(kind, "/chat/<app_id>") if kind else "/chat/<app_id>"
     return DuckError(
         "wrong_app_kind",
-        f"This app is of the kind {kind}, and the call has no query.",
-        f"Send a non-empty query to {where}.",
+        f"This is {_WHAT_IT_IS.get(kind or Kind.CHAT, 'a chat app')}, and the call has no query.",
+        "Send a non-empty query, as /chat/<app_id> takes it.",
     )
 
 
 def _watched(events: Iterator[Event], call: AppCall, place: Place) -> Iterator[Event]:
     """The run's events, with what only the first of them can tell.
 
-    The app's kind is learnt. A run that Dify began in a new conversation, though an old one was asked for, ends at once.
-    Dify's own 500 before anything began is what it says of every completion app.
+    The app's kind is learnt. A run that Dify began in a new conversation, though an old one was asked for, ends here.
     """
     is_first = True
     for event in events:
@@ -122,12 +120,19 @@ def _watched(events: Iterator[Event], call: AppCall, place: Place) -> Iterator[E
             if call.conversation_id and event.conversation_id not in ("", call.conversation_id):
                 yield Failed(conversation_not_found())
                 return
-        if is_first and isinstance(event, Failed) and _is_completion(event.error, call, place):
-            yield Failed(completion_not_supported())
-            return
+        yield Failed(_explained(event.error, call, place)) if is_first and isinstance(event, Failed) else event
         is_first = False
-        yield event
 
 
-def _is_completion(error: DuckError, call: AppCall, place: Place) -> bool:
-    return error.code == "dify_error" and _KINDS.is_completion(place.endpoint_id, call.app, place.transport)
+def _explained(error: DuckError, call: AppCall, place: Place) -> DuckError:
+    """A refusal before the run, as far as it depends on the app that was asked for.
+
+    An app that is not listed and that Dify does not know is the same 404 as any unknown name (DESIGN section 3).
+    Dify's own 500 is what it says of every completion app.
+    """
+    if error.code == "app_unavailable":
+        is_listed = call.app in place.settings.apps
+        return app_unavailable(call.app.alias) if is_listed else app_not_found()
+    if error.code == "dify_error" and _KINDS.is_completion(place.endpoint_id, call.app, place.transport):
+        return completion_not_supported()
+    return error

@@ -18,7 +18,7 @@ from typing import Final
 import gevent
 from gevent.event import Event as Signal
 
-from gateway.errors import DuckError, internal_error
+from gateway.errors import internal_error
 from gateway.events import Event, Failed, Finished, Paused, Silence
 from gateway.limits import Limits, response_timeout_error, run_timeout_error, silence_timeout_error
 

@@ -163,4 +163,4 @@ def _usage(usage: Usage | None, view: View) -> Members | None:
 
 def _present(members: Mapping[str, Any]) -> Members:
     """Without what is absent. A zero and a false are there."""
-    return {name: value for name, value in members.items() if value is not None and value != "" and value != []}
+    return {name: value for name, value in members.items() if value not in (None, "", [])}

@@ -46,8 +46,8 @@ _BY_TYPE: Final[Mapping[str, Form]] = {
 def choose(response_mode: str, accept: MIMEAccept) -> Reply:
     """The reply that was asked for (DESIGN section 3, "Which reply").
 
-    response_mode: `streaming`, `blocking`, or `""`: it decides stream or one body, `accept` the form. Without an `Accept`
-    that names a form it is SSE. Raises `not_acceptable` when only other types are accepted.
+    response_mode: `streaming`, `blocking`, or `""`: it decides stream or one body, `accept` the form. Without an
+    `Accept` that names a form it is SSE. Raises `not_acceptable` when only other types are accepted.
     """
     form = _accepted(accept)
     if response_mode == "blocking":
@@ -65,7 +65,9 @@ def _accepted(accept: MIMEAccept) -> Form:
     """
     if not accept:
         return Form.SSE
-    wanted = sorted(((quality, name.partition(";")[0].strip().lower()) for name, quality in accept), key=lambda w: -w[0])
+    wanted = sorted(
+        ((quality, name.partition(";")[0].strip().lower()) for name, quality in accept), key=lambda w: -w[0]
+    )
     for quality, name in wanted:
         if quality > 0 and name in _BY_TYPE:
             return _BY_TYPE[name]

@@ -92,9 +92,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
     """The members of a JSON body. curl -d sends JSON as a form; what begins with a brace is meant as JSON."""
     value = read_json(body)
     if not isinstance(value, dict):
-        raise DuckError(
-            "invalid_request", "The body must be a JSON object.", 'Send for example {"query": "Hello"}.'
-        )
+        raise DuckError("invalid_request", "The body must be a JSON object.", 'Send for example {"query": "Hello"}.')
     return value
 
 
