@@ -11,12 +11,11 @@ from gateway.settings import App
 class AppCall:
     """One run to be started.
 
-    query: the caller's text. inputs: the app's variables by name. conversation_id: the conversation to go on with. user:
-    the caller's own end user. Of each text, `""` means none.
+    query: the caller's text. inputs: the app's variables by name. conversation_id: the conversation to go on with. Of
+    each text, `""` means none.
     """
 
     app: App
     query: str
     inputs: Mapping[str, Any]
     conversation_id: str
-    user: str

@@ -149,7 +149,7 @@ def _kind_by_refusal(transport: AppTransport, app: App, inputs: Mapping[str, Any
 
 
 def _probe_run(transport: AppTransport, app: App, inputs: Mapping[str, Any]) -> Iterator[Raw]:
-    return transport.start(AppCall(app, "", inputs, "", ""), Kind.CHAT)
+    return transport.start(AppCall(app, "", inputs, ""), Kind.CHAT)
 
 
 def _variables(parameters: Raw) -> tuple[Variable, ...]:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from dify_plugin.config.logger_format import plugin_logger_handler
 from dify_plugin.core.runtime import Session
 from werkzeug import Request, Response
 
@@ -36,6 +37,7 @@ from gateway.view import View
 from gateway.wire import json_bytes
 
 log: Final = logging.getLogger("duck.serve")
+logging.getLogger("duck").addHandler(plugin_logger_handler)
 
 KEEP_ALIVE_AFTER: Final = 20.0
 """Seconds that a one-body reply waits before it commits to 200, under `keep_alive: on` (DESIGN section 4)."""
@@ -133,7 +135,7 @@ def _call(app: App, asked: native_request.NativeRequest) -> AppCall:
     inputs = {**app.inputs, **(asked.inputs or {})}
     if app.user and asked.user:
         inputs.setdefault(app.user, asked.user)
-    return AppCall(app, asked.query or "", inputs, asked.conversation_id or "", asked.user or "")
+    return AppCall(app, asked.query or "", inputs, asked.conversation_id or "")
 
 
 def _streamed(run: Run, write: Writer, headers: dict[str, str]) -> Response:

@@ -1,0 +1,48 @@
+# Duck's commands: `make help` lists them. Python's environment is .venv, made on first use (scripts/environment.sh).
+
+PORT ?= 8787
+PYTHON = .venv/bin/python
+
+.PHONY: help run test lint format package bench lock clean environment clients
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+run: environment ## start the plugin in the workbench with its demo apps (PORT=8787)
+	@$(PYTHON) -m workbench --port $(PORT)
+
+test: lint clients ## check style and types, run all tests
+	$(PYTHON) -m pytest
+
+lint: environment ## check style and types
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+format: environment ## put all code into its form
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix-only .
+
+package: environment ## build dist/duck-<version>.difypkg
+	@$(PYTHON) -m scripts.package
+
+bench: environment ## measure the stream
+	$(PYTHON) -m benchmarks.stream
+
+lock: ## pin all requirements anew (needs uv)
+	$(PIN) requirements.in --output-file requirements.txt
+	$(PIN) requirements-dev.in --output-file requirements-dev.txt
+	$(PIN) tests/clients/requirements.in --output-file tests/clients/requirements.txt
+
+PIN = uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes \
+	--custom-compile-command "make lock"
+
+clean: ## remove all that these commands made
+	rm -rf .venv .cache dist tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+environment:
+	@sh scripts/environment.sh .venv requirements.txt requirements-dev.txt
+
+clients:
+	@sh scripts/clients.sh

@@ -1,0 +1,12 @@
+"""Starts the SDK's runtime, which speaks to Dify's plugin daemon and loads everything else by manifest.yaml.
+
+Passes no limits to `DifyPluginEnv`: a value given here would outrank the one that the operator sets in the
+environment.
+"""
+
+from dify_plugin import DifyPluginEnv, Plugin
+
+plugin = Plugin(DifyPluginEnv())
+
+if __name__ == "__main__":
+    plugin.run()
