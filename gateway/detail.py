@@ -28,10 +28,12 @@ _NEVER: Final = frozenset({"form_token", "approval_channels", "tenant_id", "sens
 _TENANT: Final = re.compile(r"tenant_id=[0-9a-fA-F-]+&?")
 """Icon URLs carry the tenant's id (wire 14.17)."""
 
-_AS_THEY_ARE: Final = frozenset(
-    {"message", "agent_message", "message_replace", "text_chunk", "text_replace", "reasoning_chunk"}
-)
-"""Events that hold only what every level shows; the frequent ones, so they are not walked through."""
+_TEXTS: Final = frozenset({"message", "agent_message", "message_replace", "text_chunk", "text_replace"})
+"""Events that hold text for every level to show, and at most the name of the step that it comes from: the frequent
+ones, so they are not walked through."""
+
+_STEP_NAMES: Final[Raw] = MappingProxyType({"from_variable_selector": [], "node_id": ""})
+"""Where a text event names its step, emptied."""
 
 _PROGRESS_EVENTS: Final = frozenset(
     {
@@ -55,7 +57,9 @@ _CONTENT: Final = frozenset(
 _STEP_OUTPUTS: Final = frozenset({"outputs", "files"})
 """The same, where they belong to a step and not to the run."""
 
-_FAILURE_TEXTS: Final = frozenset({"error", "reasons", "paused_nodes"})
+_PROGRESS: Final = frozenset(
+    {"error", "reasons", "paused_nodes", "node_id", "node_type", "node_title", "from_variable_selector"}
+)
 """Errors and names of steps, hidden at `answer`."""
 
 _LOOKED_INTO: Final = frozenset({"data", "metadata"})
@@ -64,9 +68,12 @@ _LOOKED_INTO: Final = frozenset({"data", "metadata"})
 _THE_APPS_OWN: Final = frozenset({"outputs", "files", "reasoning"})
 """Members whose content the app's author chose, key by key: shown whole or not at all."""
 
+_BY_STEP: Final = "reasoning"
+"""In `metadata` an object whose keys are steps; elsewhere plain text."""
+
 _PASSED_AT_ANSWER: Final = frozenset(
     {"workflow_started", "workflow_finished", "workflow_paused", "message_end", "message_file", "error",
-     "tts_message", "tts_message_end", "ping"}
+     "tts_message", "tts_message_end", "reasoning_chunk", "ping"}
 )  # fmt: skip
 """Known events without progress in them; one that nobody knows yet leaves from `full` on only."""
 
@@ -74,16 +81,24 @@ _PASSED_AT_ANSWER: Final = frozenset(
 def scrubbed(raw: Raw, detail: Detail) -> Raw | None:
     """Dify's dict as it may leave at this level; None when nothing of it may. A member that may not leave is empty."""
     name = raw.get("event")
-    if name in _AS_THEY_ARE or "answer" in raw:
-        return raw
+    if name in _TEXTS or "answer" in raw:
+        return raw if detail > Detail.ANSWER else _without_step_names(raw)
     if detail is Detail.FULL:
         return _with_plain_error(clean(raw))
     if name in _PROGRESS_EVENTS:
         return _with_plain_error(_emptied(raw, _CONTENT | _STEP_OUTPUTS)) if detail is Detail.PROGRESS else None
     if name not in _PASSED_AT_ANSWER:
         return None
-    hidden = _CONTENT | _FAILURE_TEXTS if detail is Detail.ANSWER else _CONTENT
+    hidden = _CONTENT | _PROGRESS if detail is Detail.ANSWER else _CONTENT
     return _with_plain_error(_emptied(raw, hidden))
+
+
+def _without_step_names(raw: Raw) -> Raw:
+    shown = {**raw, **{name: empty for name, empty in _STEP_NAMES.items() if name in raw}}
+    data = raw.get("data")
+    if isinstance(data, dict):
+        shown["data"] = {**data, **{name: empty for name, empty in _STEP_NAMES.items() if name in data}}
+    return shown
 
 
 def clean(value: Any) -> Any:
@@ -129,7 +144,7 @@ def _members(values: Raw, hidden: frozenset[str]) -> Raw:
 
 
 def _member(name: str, value: object, hidden: frozenset[str]) -> object:
-    if name in hidden:
+    if name in hidden or (name == _BY_STEP and "node_id" in hidden and isinstance(value, dict)):
         return _empty(value)
     if name in _THE_APPS_OWN:
         return clean(value)

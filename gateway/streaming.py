@@ -144,10 +144,10 @@ class Run:
         return min(self._run_deadline, self._response_deadline, self._last_event + self._limits.silence)
 
     def _give_up(self, now: float) -> None:
-        if now >= self._response_deadline:
-            reached = response_timeout_error(self._limits.response)
-        elif now >= self._run_deadline:
+        if self._run_deadline <= now:
             reached = run_timeout_error(self._limits.run)
+        elif self._response_deadline <= now:
+            reached = response_timeout_error(self._limits.response)
         else:
             reached = silence_timeout_error(self._limits.silence)
         self._put(Failed(reached))

@@ -15,6 +15,11 @@ from gateway.wire import read_json
 BODY_LIMIT: Final = 10 * 1024 * 1024
 """Bytes; the daemon cuts a body here without a word, so one of just this length is not whole (law 10)."""
 
+_NO_BODY: Final = b"0\r\n\r\n"
+"""A POST without a body arrives with these five bytes as one: Go writes it in chunks, and the SDK does not decode them
+(Go: net/http transfer.go; SDK: core/utils/http_parser.py).
+"""
+
 _JSON_TYPES: Final = frozenset({"application/json", "text/json", "application/x-json"})
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 _NAMES: Final = frozenset({"query", "inputs", "conversation_id", "user", "response_mode"})
@@ -56,7 +61,7 @@ def read_body(request: Request) -> bytes:
             "The body has 10 MiB or more, and Dify's plugin daemon cuts it there.",
             "Send less, or a link to a file as a file input.",
         )
-    return body
+    return b"" if body == _NO_BODY else body
 
 
 def _from_body(request: Request) -> dict[str, Any]:
