@@ -1,4 +1,4 @@
-"""`Everything else`."""
+"""Everything that no visible rule takes."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -6,15 +6,11 @@ Fail-closed: without a valid key in the settings, and without the operator's exp
 import hashlib
 import hmac
 from dataclasses import dataclass
-from typing import Final
 
 from werkzeug.datastructures import Headers
 
 from gateway.errors import DuckError
-from gateway.settings import Access, App, Exposure, Settings, canonical_id
-
-PLACEHOLDERS: Final = frozenset({"<app_id>", "{app_id}", ":app_id", "app_id", "<alias>", "{alias}"})
-"""What people copy from a route's description instead of an app's name."""
+from gateway.settings import PLACEHOLDERS, Access, App, Exposure, Settings, canonical_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +44,12 @@ def choose_app(settings: Settings, name: str | None) -> App:
     """The app that `name` (an alias or an id) means; without a name the only app, else the default one.
 
     Raises `app_not_found`, the same for what is malformed, unknown or not exposed, before Dify is asked;
-    `misconfigured` for an app whose own entry is faulty.
+    `misconfigured` for an app whose own entry is faulty, and for an unknown name while an entry can't be read.
     """
     if name is None or name == "":
         app = settings.apps[0] if len(settings.apps) == 1 else settings.default_app
         if app is None:
-            raise DuckError(
-                "app_not_found",
-                "The address names no app, and the endpoint has no default one.",
-                "Put an app's alias or id at the end of the path.",
-            )
+            raise _no_app_named(settings)
     elif name in PLACEHOLDERS:
         raise DuckError("app_not_found", f"{name} is a placeholder.", "Put the app's alias, or its id, in its place.")
     else:
@@ -65,6 +57,26 @@ def choose_app(settings: Settings, name: str | None) -> App:
     if app.fault:
         raise app.fault.as_error()
     return app
+
+
+def _no_app_named(settings: Settings) -> DuckError:
+    if settings.apps or settings.exposure is Exposure.WORKSPACE:
+        return DuckError(
+            "app_not_found",
+            "The address names no app, and the endpoint has no default one.",
+            "Put an app's alias or id at the end of the path.",
+        )
+    return _unreadable_entry(settings) or DuckError(
+        "app_not_found",
+        "This endpoint exposes no app yet.",
+        "Its operator picks one in the setting app, or lists apps.",
+    )
+
+
+def _unreadable_entry(settings: Settings) -> DuckError | None:
+    """The fault that may be why a name is unknown."""
+    unread = (fault for fault in settings.faults if fault.setting in ("apps", "aliases"))
+    return next((fault.as_error() for fault in unread), None)
 
 
 def app_not_found() -> DuckError:
@@ -79,7 +91,7 @@ def app_not_found() -> DuckError:
 def _workspace_app(settings: Settings, name: str) -> App:
     app_id = canonical_id(name)
     if settings.exposure is not Exposure.WORKSPACE or not app_id:
-        raise app_not_found()
+        raise _unreadable_entry(settings) or app_not_found()
     return App(app_id, app_id)
 
 

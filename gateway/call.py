@@ -8,6 +8,16 @@ from gateway.settings import App
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request says, whatever its protocol. user: a name for the caller's own end user. `""` means none."""
+
+    query: str
+    inputs: Mapping[str, Any]
+    conversation_id: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
 class AppCall:
     """One run to be started.
 

@@ -2,14 +2,14 @@
 
 Policy: an unknown event passes through as `Passed`; a malformed one never raises, its missing or ill-typed members
 count as absent. Every dict of Dify gives one event that carries it as `raw`; what else it tells comes as further
-events with `raw=None`, so that a writer which passes Dify's dicts on sees each of them once, in order.
+events with `raw=None`, so that a writer which passes Dify's dicts on sees each of them once, in order. Only an `error`
+that comes before anything else is not passed on: `Failed` is then the first event, and decides the HTTP status.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
 
 from gateway.diagnosis import from_error_event, from_run_error, readable, without_traceback
 from gateway.errors import DuckError
@@ -44,7 +44,7 @@ def decode(dicts: Iterable[Raw]) -> Iterator[Event]:
     A `DuckError` that `dicts` raises ends the run as `Failed`, unless Dify had already told how it ended: a break after
     the last word is still a success. Raises nothing else than what `dicts` raises beside that.
     """
-    run = _Run()
+    run = _Reading()
     failure = None
     try:
         for raw in dicts:
@@ -55,7 +55,7 @@ def decode(dicts: Iterable[Raw]) -> Iterator[Event]:
 
 
 @dataclass(slots=True)
-class _Run:
+class _Reading:
     """What must be remembered between two dicts of one run."""
 
     kind: Kind | None = None
@@ -70,7 +70,10 @@ class _Run:
     def read(self, raw: Raw) -> Iterator[Event]:
         name = raw.get("event")
         reader = _READERS.get(name) if isinstance(name, str) else None
-        if self.kind is None and name != "error":
+        if self.kind is None and name == "error":
+            self.error = raw
+            return
+        if self.kind is None and _names_a_run(raw):
             yield self._start(raw)
             if name == "workflow_started":
                 return
@@ -96,8 +99,7 @@ class _Run:
                 yield _file(item, None)
 
     def is_new_file(self, raw: Raw) -> bool:
-        parts = urlsplit(_url(raw)) if len(_url(raw)) < _MAX_URL else None
-        known = f"{parts.netloc}{parts.path}" if parts else _str(raw, "id")
+        known = _url(raw).partition("?")[0] or _str(raw, "id")
         is_new = bool(known) and known not in self.files
         self.files.add(known)
         return is_new
@@ -151,6 +153,11 @@ def _incomplete() -> DuckError:
     )
 
 
+def _names_a_run(raw: Raw) -> bool:
+    """Whether a dict has the ids of a run; a ping that comes before it has none."""
+    return bool(_str(raw, "conversation_id") or _str(raw, "message_id")) or "workflow_run_id" in raw
+
+
 def _kind_of(raw: Raw) -> Kind:
     """The app's kind, from the first event alone (wire section 7)."""
     name = raw.get("event")
@@ -161,7 +168,7 @@ def _kind_of(raw: Raw) -> Kind:
     return Kind.CHATFLOW if "workflow_run_id" in raw or raw.get("from_variable_selector") else Kind.CHAT
 
 
-def _read_message(run: _Run, raw: Raw) -> Iterator[Event]:
+def _read_message(run: _Reading, raw: Raw) -> Iterator[Event]:
     """`message`, `agent_message`, and `message_file` where it carries an answer (wire section 2, quirk)."""
     if "answer" in raw:
         text = _str(raw, "answer")
@@ -172,25 +179,25 @@ def _read_message(run: _Run, raw: Raw) -> Iterator[Event]:
         yield Passed(raw)
 
 
-def _read_text_chunk(_: _Run, raw: Raw) -> Iterator[Event]:
+def _read_text_chunk(_: _Reading, raw: Raw) -> Iterator[Event]:
     text = _str(_dict(raw, "data"), "text")
     yield Text(text, raw) if text else Passed(raw)
 
 
-def _read_message_replace(_: _Run, raw: Raw) -> Iterator[Event]:
+def _read_message_replace(_: _Reading, raw: Raw) -> Iterator[Event]:
     yield TextReplaced(_str(raw, "answer"), raw)
 
 
-def _read_text_replace(_: _Run, raw: Raw) -> Iterator[Event]:
+def _read_text_replace(_: _Reading, raw: Raw) -> Iterator[Event]:
     yield TextReplaced(_str(_dict(raw, "data"), "text"), raw)
 
 
-def _read_reasoning_chunk(_: _Run, raw: Raw) -> Iterator[Event]:
+def _read_reasoning_chunk(_: _Reading, raw: Raw) -> Iterator[Event]:
     text = _str(_dict(raw, "data"), "reasoning")
     yield Reasoning(text, raw) if text else Passed(raw)
 
 
-def _read_agent_thought(_: _Run, raw: Raw) -> Iterator[Event]:
+def _read_agent_thought(_: _Reading, raw: Raw) -> Iterator[Event]:
     """A thought is re-sent as it fills up; only one that names a tool says more than the text does."""
     name = _str(raw, "tool")
     if name:
@@ -202,7 +209,7 @@ def _read_agent_thought(_: _Run, raw: Raw) -> Iterator[Event]:
 def _read_step(kind: str, status: str | None) -> "_Reader":
     """A reader for steps. status: the one that the event's name tells; None when it is in the data."""
 
-    def read(_: _Run, raw: Raw) -> Iterator[Event]:
+    def read(_: _Reading, raw: Raw) -> Iterator[Event]:
         data = _dict(raw, "data")
         yield Step(
             _str(data, "id"),
@@ -221,7 +228,7 @@ def _read_step(kind: str, status: str | None) -> "_Reader":
     return read
 
 
-def _read_message_end(run: _Run, raw: Raw) -> Iterator[Event]:
+def _read_message_end(run: _Reading, raw: Raw) -> Iterator[Event]:
     run.message_end = raw
     yield Passed(raw)
     items = _dict(raw, "metadata").get("retriever_resources")
@@ -231,18 +238,18 @@ def _read_message_end(run: _Run, raw: Raw) -> Iterator[Event]:
     yield from run.new_files(raw.get("files"))
 
 
-def _read_workflow_finished(run: _Run, raw: Raw) -> Iterator[Event]:
+def _read_workflow_finished(run: _Reading, raw: Raw) -> Iterator[Event]:
     run.finished = raw
     yield Passed(raw)
     yield from run.new_files(_dict(raw, "data").get("files"))
 
 
-def _read_workflow_paused(run: _Run, raw: Raw) -> Iterator[Event]:
+def _read_workflow_paused(run: _Reading, raw: Raw) -> Iterator[Event]:
     run.paused = raw
     yield Passed(raw)
 
 
-def _read_human_input_required(run: _Run, raw: Raw) -> Iterator[Event]:
+def _read_human_input_required(run: _Reading, raw: Raw) -> Iterator[Event]:
     data = _dict(raw, "data")
     actions = data.get("actions")
     titles = (
@@ -254,7 +261,7 @@ def _read_human_input_required(run: _Run, raw: Raw) -> Iterator[Event]:
     yield Passed(raw)
 
 
-def _read_error(run: _Run, raw: Raw) -> Iterator[Event]:
+def _read_error(run: _Reading, raw: Raw) -> Iterator[Event]:
     run.error = raw
     yield Passed(raw)
 
@@ -279,9 +286,15 @@ def _file(item: Raw, raw: Raw | None) -> File:
         _url(item),
         _str(item, "filename"),
         _str(item, "mime_type"),
-        _int(item.get("size")) or None,
+        _size(item.get("size")),
         raw,
     )
+
+
+def _size(value: object) -> int | None:
+    """Bytes; Dify says 0 or -1 for a size that it does not know (wire 14.17 and section 6)."""
+    size = _int(value)
+    return size if size and size > 0 else None
 
 
 def _url(item: Raw) -> str:
@@ -306,7 +319,7 @@ def _float(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-type _Reader = Callable[[_Run, Raw], Iterator[Event]]
+type _Reader = Callable[[_Reading, Raw], Iterator[Event]]
 
 _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
     {
@@ -343,6 +356,3 @@ _DETAILS: Final = ("inputs", "outputs", "process_data", "execution_metadata", "d
 """Members of a step's `data` that hold its content rather than its state."""
 
 _PRICES: Final = ("prompt_price", "completion_price", "total_price", "currency")
-
-_MAX_URL: Final = 8192
-"""Characters; a longer `url` is a `data:` URL, which names no place to compare by (own choice)."""

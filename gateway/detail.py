@@ -48,8 +48,9 @@ _CONTENT: Final = frozenset(
     {
         "inputs", "process_data", "execution_metadata", "created_by", "data", "metadata", "pre_loop_output",
         "tool_input", "observation", "message_files", "content", "form_content", "resolved_default_values",
-        "submitted_data", "rendered_content", "prompt_price", "prompt_unit_price", "prompt_price_unit", "total_price",
-        "completion_price", "completion_unit_price", "completion_price_unit", "extras", "doc_metadata", "summary",
+        "submitted_data", "rendered_content", "annotation_reply", "extras", "doc_metadata", "summary",
+        "prompt_price", "prompt_unit_price", "prompt_price_unit", "total_price",
+        "completion_price", "completion_unit_price", "completion_price_unit",
     }
 )  # fmt: skip
 """Members that are emptied below `full`: node inputs, prompts, tool arguments and results, retrieved text, prices."""
@@ -65,11 +66,8 @@ _PROGRESS: Final = frozenset(
 _LOOKED_INTO: Final = frozenset({"data", "metadata"})
 """Where an event keeps its members; an agent's log line has the same names again for its content, one level down."""
 
-_THE_APPS_OWN: Final = frozenset({"outputs", "files", "reasoning"})
-"""Members whose content the app's author chose, key by key: shown whole or not at all."""
-
-_BY_STEP: Final = "reasoning"
-"""In `metadata` an object whose keys are steps; elsewhere plain text."""
+_SOURCE: Final = frozenset({"position", "title", "document_name", "page", "url", "source_url"})
+"""Members of a source that every level shows."""
 
 _PASSED_AT_ANSWER: Final = frozenset(
     {"workflow_started", "workflow_finished", "workflow_paused", "message_end", "message_file", "error",
@@ -81,16 +79,24 @@ _PASSED_AT_ANSWER: Final = frozenset(
 def scrubbed(raw: Raw, detail: Detail) -> Raw | None:
     """Dify's dict as it may leave at this level; None when nothing of it may. A member that may not leave is empty."""
     name = raw.get("event")
-    if name in _TEXTS or "answer" in raw:
+    if name in _TEXTS or (name == "message_file" and "answer" in raw):
         return raw if detail > Detail.ANSWER else _without_step_names(raw)
     if detail is Detail.FULL:
-        return _with_plain_error(clean(raw))
+        return _with_own_outputs(_with_plain_error(clean(raw)), raw)
     if name in _PROGRESS_EVENTS:
         return _with_plain_error(_emptied(raw, _CONTENT | _STEP_OUTPUTS)) if detail is Detail.PROGRESS else None
     if name not in _PASSED_AT_ANSWER:
         return None
     hidden = _CONTENT | _PROGRESS if detail is Detail.ANSWER else _CONTENT
-    return _with_plain_error(_emptied(raw, hidden))
+    return _with_own_outputs(_with_plain_error(_emptied(raw, hidden)), raw)
+
+
+def _with_own_outputs(shown: Raw, raw: Raw) -> Raw:
+    """A workflow's outputs as they are: the answer, whose members its author named."""
+    data, whole = shown.get("data"), raw.get("data")
+    if raw.get("event") != "workflow_finished" or not isinstance(data, dict) or not isinstance(whole, dict):
+        return shown
+    return {**shown, "data": {**data, "outputs": whole.get("outputs")}}
 
 
 def _without_step_names(raw: Raw) -> Raw:
@@ -144,10 +150,12 @@ def _members(values: Raw, hidden: frozenset[str]) -> Raw:
 
 
 def _member(name: str, value: object, hidden: frozenset[str]) -> object:
-    if name in hidden or (name == _BY_STEP and "node_id" in hidden and isinstance(value, dict)):
+    if name in hidden:
         return _empty(value)
-    if name in _THE_APPS_OWN:
-        return clean(value)
+    if name == "retriever_resources":
+        return [_source(item) for item in value if isinstance(item, dict)] if isinstance(value, list) else _empty(value)
+    if name == "reasoning" and isinstance(value, dict):
+        return dict(enumerate(value.values(), 1)) if "node_id" in hidden else value
     match value:
         case dict():
             return _members(value, hidden)
@@ -155,6 +163,11 @@ def _member(name: str, value: object, hidden: frozenset[str]) -> object:
             return [_member("", item, hidden) for item in value]
         case _:
             return clean(value)
+
+
+def _source(item: Raw) -> Raw:
+    """Title and link of a source; of what else Dify says of it, the members without their content."""
+    return {name: clean(value) if name in _SOURCE else _empty(value) for name, value in item.items()}
 
 
 def _empty(value: object) -> object:

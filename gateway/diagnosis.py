@@ -9,6 +9,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from gateway.errors import DuckError
@@ -26,10 +27,11 @@ TRACEBACK: Final = "Traceback (most recent call last)"
 
 _EXCEPTION_LINE: Final = re.compile(r"\b\w+(?:Error|Exception|Warning|Interrupt)\b(?:: [^\\\"\n]*)?")
 _SECRET: Final = re.compile(
-    r"\b(?:sk|pk|rk|app|key|ghp|xox[a-z]|AKIA|AIza)[-_]?[A-Za-z0-9*_-]{12,}|\bBearer\s+\S+"
-    r"|\b(?:api[-_ ]?key|token|secret|password)\b\s*[=:]\s*\S+",
-    re.IGNORECASE,
+    r"\b(?:sk|pk|rk|app|ghp|gho|xox[abpr])[-_](?=\S*[0-9*])[A-Za-z0-9*_-]{8,}|\bAKIA[0-9A-Z]{12,}|\bAIza[\w-]{20,}"
+    r"|\bBearer\s+\S+|\b(?i:api[-_ ]?key|token|secret|password)[\"']?\s*[=:]\s*(?=\S*[0-9*])[^\s,;]{8,}"
 )
+"""Keys as providers write them into their messages; a digit or a mask tells them from plain words."""
+
 _NOISE: Final = re.compile(
     r"^(?:Run failed: |\[models\] |Error: |(?:Failed to transform agent message: )?req_id: \w+ |PluginInvokeError: "
     r"|(?:[\w-]+ )*invoke error: |An error occurred in the \S+?, please contact the author of \S+ for help, "
@@ -69,8 +71,7 @@ def from_run_error(text: str) -> DuckError:
     A model provider's failure is told by its packing (law 15): a 502 `provider_error`, or its 429. Anything else is the
     app's own failure, a 502 `app_failed`, whose words are in `cause`.
     """
-    bare = _NOISE.sub("", text)
-    if "PluginInvokeError" in text or "model failed: " in text or _json_object(bare):
+    if _is_from_provider(text):
         return _provider_error(text)
     return DuckError(
         "app_failed",
@@ -111,23 +112,34 @@ def _from_http_error(status: int, body: Mapping[str, Any] | None) -> DuckError:
         found = pattern.search(message)
         if found:
             return failure(found)
-    if status == 429:  # noqa: PLR2004
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _busy()
-    if body is None or status >= 500:  # noqa: PLR2004
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+        return _refused_daemon(status)
+    if body is None or status != HTTPStatus.BAD_REQUEST:
         return _dify_error()
     if message == "":
-        return _nameless_refusal()
-    if "PluginInvokeError" in message or _json_object(message):
+        return nameless_refusal()
+    if _is_from_provider(message):
         return _provider_error(message)
+    said = readable(message).rstrip(".")
     return DuckError(
         "invalid_request",
-        "Dify refused the call before the app was started.",
+        f"Dify refused the call before the app was started{f': {said}' if said else ''}.",
         "Check the query and the inputs against the app's input form.",
-        cause=readable(message),
     )
 
 
-def _nameless_refusal() -> DuckError:
+def _refused_daemon(status: int) -> DuckError:
+    """Dify's inner API did not let the daemon in; none of it is the caller's doing."""
+    return DuckError(
+        "dify_unreachable",
+        f"Dify's API refused its own plugin daemon (HTTP {status}).",
+        "The daemon's DIFY_INNER_API_URL and DIFY_INNER_API_KEY must be those of the API.",
+    )
+
+
+def nameless_refusal() -> DuckError:
     """Dify's 400 without a message: an unknown conversation, or a chat app without a model (wire section 4)."""
     return DuckError(
         "conversation_not_found",
@@ -245,6 +257,14 @@ def _quota_exceeded() -> DuckError:
     )
 
 
+def _is_from_provider(text: str) -> bool:
+    """Whether a text is packed as the platform packs a model provider's failure (wire 14.6)."""
+    if "PluginInvokeError" in text or "model failed: " in text:
+        return True
+    packed = _json_object(_NOISE.sub("", text))
+    return packed is not None and "error_type" in packed
+
+
 def _provider_error(text: str, *, rate_limited: bool = False) -> DuckError:
     """A model provider's failure; its words are part of the message, for a caller can't guess them."""
     said = readable(text)
@@ -341,6 +361,14 @@ _REFUSALS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], DuckErro
     (
         re.compile(r"^File validation failed for file: (.{0,200})$"),
         lambda m: _invalid_input(f"The app does not take the file {m[1]}."),
+    ),
+    (
+        re.compile(r"^Invalid input type for (?:\[')?(.{1,200}?)(?:'\])?$"),
+        lambda m: _invalid_input(f"The input {m[1]} has the wrong type."),
+    ),
+    (
+        re.compile(r"^(?:ToolFile|UploadFile|File) \S+ not found"),
+        lambda _: _invalid_input("Dify does not find a file that an input names, or may not read it for this caller."),
     ),
     (
         re.compile(r"^Detected file type does not match the specified type"),

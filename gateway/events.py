@@ -5,7 +5,7 @@ which comes once, when Dify's stream has ended (wire section 2, "Sequences"). `S
 not cause: `streaming` puts it in. `raw`, where an event has it, is the dict of Dify's that told it, whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from gateway.errors import DuckError
 
 type Raw = Mapping[str, Any]
+"""A dict as Dify sent it."""
 
 
 class Kind(StrEnum):
@@ -206,3 +207,5 @@ type Event = (
     | Failed
 )
 type Ending = Finished | Paused | Failed
+type Writer = Callable[[Iterator[Event]], Iterator[bytes]]
+"""A protocol's way to write: exactly one frame per event, `b""` where it has nothing to say, and one for the ending."""

@@ -76,18 +76,20 @@ class Kinds:
     def query_variable(self, endpoint_id: str, app: App, transport: AppTransport) -> str:
         """The input that takes the query of this workflow: as configured, else the only text variable, else by name.
 
-        Raises a 400 that lists the variables.
+        `""` for a workflow without inputs. Raises a 400 that lists the variables.
         """
         if app.query:
             return app.query
         form = self._form(endpoint_id, app, transport)
+        if not form:
+            return ""
         texts = [variable.name for variable in form if variable.type in _TEXT_TYPES]
         if len(texts) == 1:
             return texts[0]
         named = next((name for name in _QUERY_NAMES if name in texts), None)
         if named:
             return named
-        listed = ", ".join(variable.name for variable in form) or "none"
+        listed = ", ".join(variable.name for variable in form)
         raise DuckError(
             "wrong_app_kind",
             f"This is a workflow, and it is not known which input takes the query; its inputs are: {listed}.",

@@ -31,11 +31,13 @@ MARGIN: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Duck's own clocks, in seconds, each with the platform's limit that it stays below.
+    """Duck's own clocks, in seconds; infinity where there is none.
 
-    run: from the first event on. silence: between two events. response: from the first chunk on.
+    own: the setting `run_timeout`, from the start on. The others each stay below one of the platform's: run, from the
+    first event on; silence, between two events; response, from the first chunk on.
     """
 
+    own: float
     run: float
     silence: float
     response: float
@@ -46,44 +48,51 @@ class Limits:
     ) -> "Limits":
         """The limits that hold for a call.
 
-        environment: `os.environ`. is_local: whether the daemon runs this plugin as a process of its own. sdk_silence:
-        the SDK's `max_invocation_timeout`, seconds. run_timeout: the setting, seconds, None when it is empty; a local
-        plugin never goes beyond what it found.
+        environment: `os.environ`. is_local: whether the daemon runs this plugin as a process of its own, so that it
+        sees the daemon's limits; elsewhere a `run_timeout` (seconds, None when the setting is empty) stands for them.
+        sdk_silence: the SDK's `max_invocation_timeout`, seconds.
         """
+        own = float("inf") if run_timeout is None else run_timeout
+        silence = sdk_silence * (1 - MARGIN)
+        if not is_local and run_timeout is not None:
+            return cls(own, float("inf"), silence, float("inf"))
         seen = environment if is_local else {}
         run = _seconds(seen.get(READ_TIMEOUT), READ_TIMEOUT_DEFAULT, per_second=1000)
         response = _seconds(seen.get(RESPONSE_TIMEOUT), RESPONSE_TIMEOUT_DEFAULT)
-        if run_timeout is not None and is_local:
-            run, response = min(run, run_timeout), min(response, run_timeout)
-        elif run_timeout is not None:
-            run = response = run_timeout
-        return cls(run * (1 - MARGIN), sdk_silence * (1 - MARGIN), response * (1 - MARGIN))
+        return cls(own, run * (1 - MARGIN), silence, response * (1 - MARGIN))
 
 
-def run_timeout_error(limit: float) -> DuckError:
-    """limit: Duck's own, seconds."""
+def own_timeout_error(limits: Limits) -> DuckError:
     return DuckError(
         "run_timeout",
-        f"The run was ended after {limit:.0f} s, just before Dify's plugin daemon would have cut it.",
-        f"Raise {READ_TIMEOUT} (milliseconds) in the daemon's environment, or run_timeout in Duck's settings.",
+        f"The run was ended after {limits.own:g} s, the run_timeout of this endpoint.",
+        "Its operator can raise run_timeout in Duck's settings.",
     )
 
 
-def silence_timeout_error(limit: float) -> DuckError:
-    """limit: Duck's own, seconds."""
+def run_timeout_error(limits: Limits) -> DuckError:
+    return DuckError(
+        "run_timeout",
+        f"The run was ended after {limits.run:g} s, just before Dify's plugin daemon would have cut it.",
+        f"Raise {READ_TIMEOUT} (milliseconds) in the daemon's environment; a plugin that is debugged remotely does not "
+        "see that, and needs run_timeout in Duck's settings too.",
+    )
+
+
+def silence_timeout_error(limits: Limits) -> DuckError:
     return DuckError(
         "silence_timeout",
-        f"The app sent nothing for {limit:.0f} s, and the plugin's SDK waits hardly longer.",
-        f"Raise {SILENCE_TIMEOUT} (seconds) in the environment of the plugin daemon, or of the plugin itself.",
+        f"The app sent nothing for {limits.silence:g} s, and the plugin's SDK waits hardly longer.",
+        f"Raise {SILENCE_TIMEOUT} (seconds) in the environment of the plugin daemon, or of a plugin debugged remotely.",
     )
 
 
-def response_timeout_error(limit: float) -> DuckError:
-    """limit: Duck's own, seconds."""
+def response_timeout_error(limits: Limits) -> DuckError:
     return DuckError(
         "response_timeout",
-        f"The response was ended after {limit:.0f} s, just before Dify's plugin daemon would have cut it.",
-        f"Raise {RESPONSE_TIMEOUT} (seconds) in the daemon's environment, or run_timeout in Duck's settings.",
+        f"The response was ended after {limits.response:g} s, just before Dify's plugin daemon would have cut it.",
+        f"Raise {RESPONSE_TIMEOUT} (seconds) in the daemon's environment; a plugin that is debugged remotely does not "
+        "see that, and needs run_timeout in Duck's settings too.",
     )
 
 

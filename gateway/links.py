@@ -1,55 +1,73 @@
 """Relative links to Dify's files, made absolute: a stage between the decoder and the writers.
 
-Dify without `FILES_URL` names its files by path only (`/files/tools/…`), in file events, in outputs and inside the
-Markdown of an answer, where a link may be cut between two events.
+Dify without `FILES_URL` names its files by path only (`/files/tools/<uuid>.png?…`), in file events, in outputs and
+inside the Markdown of an answer, where a link may be cut between two events. Only what has the form of Dify's own
+links is touched: a path that an answer merely mentions stays as it is.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from gateway.events import Event, Failed, File, Finished, Paused, Raw, Text, TextReplaced
+from gateway.events import Event, File, Finished, Passed, Raw, Text, TextReplaced
 
-_PATH: Final = "/files/"
-"""Where Dify's API serves files, below its own origin (Dify: controllers/files)."""
+_FILE: Final = r"/files/(?:tools/)?[0-9a-f]{8}-"
+"""How the path of each of Dify's files begins: a tool's file, or an upload (Dify: controllers/files)."""
 
-_MARKS: Final = ("](/files/", '"/files/', "'/files/")
-"""A relative link in Markdown or HTML: the character before the path tells it from prose and from an absolute URL."""
+_PATH: Final = re.compile(_FILE)
+_LINK: Final = re.compile(rf"\]\((?={_FILE})")
+"""Where a relative link begins in Markdown, with its path behind."""
+
+_BEGINNINGS: Final = ("](/files/tools/", "](/files/")
+"""Such a link up to the file's id, whose first eight digits and dash follow."""
 
 
 def absolute_links(events: Iterator[Event], origin: str) -> Iterator[Event]:
-    """`events` with every relative link to a file prefixed by `origin` (no slash at its end).
+    """`events` with every relative link to a file prefixed by `origin`, which has no slash at its end.
 
-    The end of a text that may be the beginning of a link, at most 8 characters, is held back until the next event, so
-    that a link is found also where it is cut. No text is lost or reordered.
+    The end of a text that may be the beginning of a link waits for the next event, so that a link is found also where
+    it is cut. No text is lost, and none changes places with another event. Without an origin nothing is touched.
     """
+    return _absolute_links(events, origin) if origin else events
+
+
+def _absolute_links(events: Iterator[Event], origin: str) -> Iterator[Event]:
     held = ""
     last: Raw | None = None
     for event in events:
-        match event:
-            case Text(text=text, raw=raw):
-                text, held = _split(_absolute(held + text, origin))
-                last = raw
-                if text:
-                    yield Text(text, _with_text(raw, text))
-            case TextReplaced():
-                held = ""
-                yield replace(event, text=_absolute(event.text, origin), raw=event.raw)
-            case File(url=url) if url.startswith(_PATH):
-                yield replace(event, url=origin + url)
-            case Finished() | Failed() | Paused():
-                if held:
-                    yield Text(held, _with_text(last, held))
-                yield replace(event, outputs=absolute(event.outputs, origin)) if isinstance(event, Finished) else event
-            case _:
-                yield event
+        if isinstance(event, Text):
+            text, held = _split(_LINK.sub(f"]({origin}", held + event.text))
+            last = event.raw
+            raw = _with_text(event.raw, text)
+            if text:
+                yield Text(text, raw)
+            elif raw is not None:
+                yield Passed(raw)
+            continue
+        if held and not isinstance(event, TextReplaced):
+            yield Text(held, _with_text(last, held))
+        held = ""
+        yield _absolute_event(event, origin)
+
+
+def _absolute_event(event: Event, origin: str) -> Event:
+    match event:
+        case TextReplaced():
+            return replace(event, text=absolute(event.text, origin))
+        case File(url=url) if _PATH.match(url):
+            return replace(event, url=origin + url)
+        case Finished():
+            return replace(event, outputs=absolute(event.outputs, origin))
+        case _:
+            return event
 
 
 def absolute(value: Any, origin: str) -> Any:
     """A JSON value with the links in its strings made absolute."""
     match value:
         case str():
-            return origin + value if value.startswith(_PATH) else _absolute(value, origin)
+            return origin + value if _PATH.match(value) else _LINK.sub(f"]({origin}", value)
         case dict():
             return {key: absolute(item, origin) for key, item in value.items()}
         case list():
@@ -60,20 +78,20 @@ def absolute(value: Any, origin: str) -> Any:
 
 def _split(text: str) -> tuple[str, str]:
     """What may leave now, and the end that could still become a link."""
-    longest = max(map(len, _MARKS)) - 1
-    for size in range(min(longest, len(text)), 0, -1):
-        tail = text[-size:]
-        if any(mark.startswith(tail) for mark in _MARKS):
-            return text[:-size], tail
-    return text, ""
+    bracket = text.rfind("]")
+    if bracket < 0 or not _may_become_link(text[bracket:]):
+        return text, ""
+    return text[:bracket], text[bracket:]
 
 
-def _absolute(text: str, origin: str) -> str:
-    if _PATH not in text:
-        return text
-    for mark in _MARKS:
-        text = text.replace(mark, mark[: -len(_PATH)] + origin + _PATH)
-    return text
+def _may_become_link(tail: str) -> bool:
+    for beginning in _BEGINNINGS:
+        if beginning.startswith(tail):
+            return True
+        digits = tail.removeprefix(beginning)
+        if tail.startswith(beginning) and re.fullmatch("[0-9a-f]{0,8}", digits):
+            return True
+    return False
 
 
 def _with_text(raw: Raw | None, text: str) -> Raw | None:

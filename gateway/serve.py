@@ -3,47 +3,47 @@
 Nothing raises out of here (law 4): what is foreseen is a `DuckError`, and everything else becomes `internal_error`.
 """
 
-import logging
 import re
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from dify_plugin.config.logger_format import plugin_logger_handler
 from dify_plugin.core.runtime import Session
 from werkzeug import Request, Response
 
 from gateway import access, routes, settings
 from gateway.about import about
 from gateway.answer import Answer
-from gateway.call import AppCall
+from gateway.call import AppCall, Asked
 from gateway.detail import Detail
 from gateway.errors import DuckError, internal_error
-from gateway.events import Failed, Kind, Started
-from gateway.protocols import classic, problem
-from gateway.protocols.native import members, reply
-from gateway.protocols.native import request as native_request
-from gateway.protocols.native.reply import Form
+from gateway.events import Failed, Kind, Started, Writer
+from gateway.log import logger
+from gateway.protocols import classic, native
+from gateway.protocols.native import members
+from gateway.protocols.protocol import Shaped, Streamed, Whole, WireProtocol
 from gateway.routes import Match, Route
-from gateway.settings import App
+from gateway.settings import App, Settings
 from gateway.start import Place, start
-from gateway.streaming import FIRST_EVENT_WAIT, HEARTBEAT, Run, Writer, paced, place_of, stream
+from gateway.streaming import FIRST_EVENT_WAIT, HEARTBEAT, Run, paced, place_of, stream
 from gateway.transports.reverse import ReverseTransport
 from gateway.view import View
 from gateway.wire import json_bytes
 
-log: Final = logging.getLogger("duck.serve")
-logging.getLogger("duck").addHandler(plugin_logger_handler)
-
 KEEP_ALIVE_AFTER: Final = 20.0
 """Seconds that a one-body reply waits before it commits to 200, under `keep_alive: on` (DESIGN section 4)."""
 
+_NATIVE: Final = WireProtocol(native.read, native.shape)
+_PROTOCOLS: Final[Mapping[Route | None, WireProtocol]] = {Route.DUCK: WireProtocol(classic.read, classic.shape)}
+"""Whose request and reply a route speaks, where it is not the native protocol."""
+
+_STANDS_FOR: Final[Mapping[Route | None, Kind]] = {Route.COMPLETION: Kind.COMPLETION}
+"""The kind that a route's name promises for a call without a query; else a workflow."""
+
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+")
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(?=/|$)")
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ def handle(session: Session, request: Request, raw_settings: Mapping[str, Any], 
     except DuckError as error:
         response = _error_response(exchange, error)
     except Exception as error:  # noqa: BLE001 - law 4: whatever escapes becomes a platform text
-        log.error("request %s failed: %s", request_id, place_of(error))
+        logger.error("request %s failed: %s", request_id, place_of(error))
         response = _error_response(exchange, internal_error())
     response.headers["X-Request-Id"] = request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -100,73 +100,80 @@ def _options(path: str) -> Response:
     allowed = routes.allowed_methods(path)
     if not allowed:
         raise routes.not_found()
-    return Response(status=204, headers={"Allow": ", ".join(allowed)})
+    return _response(204, {"Allow": ", ".join(allowed)})
 
 
 def _json(content: Mapping[str, Any]) -> Response:
-    return Response(json_bytes(content), content_type=Form.JSON.value)
+    return Response(json_bytes(content), content_type="application/json")
+
+
+def _response(status: int, headers: Mapping[str, str]) -> Response:
+    """A response without a body, and so without werkzeug's default content type."""
+    response = Response(status=status, headers=dict(headers))
+    if "Content-Type" not in headers:
+        del response.headers["Content-Type"]
+    return response
 
 
 def _answer_of_app(exchange: Exchange, app_id: str | None) -> Response:
     """The routes that run an app."""
-    request = exchange.request
+    request, protocol = exchange.request, _PROTOCOLS.get(exchange.route, _NATIVE)
     chosen = settings.parse(exchange.raw_settings)
     access.authenticate(chosen, request.headers)
     exchange.detail = chosen.detail
     if chosen.fatal:
         raise chosen.fatal[0].as_error()
     app = access.choose_app(chosen, app_id)
-    if request.method == "HEAD":
-        return Response(content_type=classic.CONTENT_TYPE, headers=classic.HEADERS)
-    asked = native_request.read(request)
-    form = None if exchange.route is Route.DUCK else reply.choose(asked.response_mode or "", request.accept_mimetypes)
     view = View(chosen.detail, chosen.files_url or _origin(request), app.answer)
-    place = Place(exchange.session.endpoint_id or "", ReverseTransport(exchange.session), chosen, view.origin)
-    fallback = Kind.COMPLETION if exchange.route is Route.COMPLETION else Kind.WORKFLOW
-    run = start(_call(app, asked), place, fallback)
-    if form is None:
-        return _streamed(run, classic.writer(view), {"Content-Type": classic.CONTENT_TYPE, **classic.HEADERS})
-    if form.is_streamed:
-        return _streamed(run, reply.writer(form.form, view), {"Content-Type": form.form.value})
-    return _whole(exchange, run, form.form, view, keep_alive=chosen.keep_alive)
+    asked, reply = protocol.read(request, view)
+    if request.method == "HEAD":
+        return _response(200, {"Content-Type": reply.content_type})
+    run = _start(exchange, chosen, app, asked, view.origin)
+    if isinstance(reply, Streamed):
+        return _streamed(run, reply)
+    return _whole(exchange, run, reply, Answer(view.output), keep_alive=chosen.keep_alive)
 
 
-def _call(app: App, asked: native_request.NativeRequest) -> AppCall:
-    inputs = {**app.inputs, **(asked.inputs or {})}
+def _start(exchange: Exchange, chosen: Settings, app: App, asked: Asked, origin: str) -> Run:
+    inputs = {**app.inputs, **asked.inputs}
     if app.user and asked.user:
         inputs.setdefault(app.user, asked.user)
-    return AppCall(app, asked.query or "", inputs, asked.conversation_id or "")
+    call = AppCall(app, asked.query, inputs, asked.conversation_id)
+    session = exchange.session
+    place = Place(session.endpoint_id or "", ReverseTransport(session), chosen, origin, exchange.request_id)
+    return start(call, place, _STANDS_FOR.get(exchange.route, Kind.WORKFLOW))
 
 
-def _streamed(run: Run, write: Writer, headers: dict[str, str]) -> Response:
+def _streamed(run: Run, reply: Streamed) -> Response:
     """Commits to 200 once the first event has come, or 10 s have passed without one."""
     first = run.first(FIRST_EVENT_WAIT)
     if isinstance(first, Failed):
         run.stop()
         raise first.error
-    if isinstance(first, Started):
-        headers |= _conversation(first)
-    headers |= {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
-    return Response(stream(run, write), headers=headers)
+    started = first if isinstance(first, Started) else None
+    return _body_of(run, reply.write, reply.content_type, {**reply.headers, **_conversation(started)})
 
 
-def _whole(exchange: Exchange, run: Run, form: Form, view: View, *, keep_alive: bool) -> Response:
-    """The run's answer as one body, when it has ended; under `keep_alive`, JSON begins before."""
-    answer = Answer(view.output)
-    commit_at = time.monotonic() + KEEP_ALIVE_AFTER if keep_alive and form is Form.JSON else float("inf")
+def _body_of(run: Run, write: Writer, content_type: str, headers: Mapping[str, str]) -> Response:
+    unbuffered = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
+    return Response(stream(run, write), content_type=content_type, headers={**headers, **unbuffered})
+
+
+def _whole(exchange: Exchange, run: Run, reply: Whole, answer: Answer, *, keep_alive: bool) -> Response:
+    """The run's answer as one body, when it has ended; under `keep_alive` it may begin before."""
+    commit_at = time.monotonic() + KEEP_ALIVE_AFTER if keep_alive and reply.write_late else float("inf")
     while answer.ending is None:
+        if reply.write_late and time.monotonic() >= commit_at:
+            write = reply.write_late(answer, lambda error: _shaped(exchange, error).body)
+            return _body_of(run, write, reply.content_type, _conversation(answer.started))
         event = run.next(min(HEARTBEAT, commit_at - time.monotonic()))
-        answer.add(event)
-        exchange.started = answer.started
         if isinstance(event, Failed):
             run.stop()
             raise event.error
-        if time.monotonic() >= commit_at:
-            write = reply.late_writer(answer, view, partial(_problem, exchange))
-            return Response(stream(run, write), content_type=form.value, headers=_conversation(answer.started))
+        answer.add(event)
+        exchange.started = answer.started
     run.stop()
-    body = paced(reply.whole(form, answer, view))
-    return Response(body, content_type=form.value, headers=_conversation(answer.started))
+    return Response(paced(reply.write(answer)), content_type=reply.content_type, headers=_conversation(answer.started))
 
 
 def _conversation(started: Started | None) -> dict[str, str]:
@@ -175,22 +182,17 @@ def _conversation(started: Started | None) -> dict[str, str]:
 
 
 def _error_response(exchange: Exchange, error: DuckError) -> Response:
-    """An error before the reply's first byte, in the shape of its route."""
-    headers = {**error.headers, **_conversation(exchange.started)}
-    if exchange.route is Route.DUCK:
-        body, headers = classic.failure(error, with_cause=_with_cause(exchange)), {**headers, **classic.HEADERS}
-        return Response(body, error.status, content_type=classic.CONTENT_TYPE, headers=headers)
-    return Response(_problem(exchange, error), error.status, content_type=problem.CONTENT_TYPE, headers=headers)
+    """An error before the reply's first byte."""
+    shaped = _shaped(exchange, error)
+    headers = {**shaped.headers, **error.headers, **_conversation(exchange.started)}
+    return Response(shaped.body, error.status, content_type=shaped.content_type, headers=headers)
 
 
-def _problem(exchange: Exchange, error: DuckError) -> bytes:
-    """Problem details with what a caller needs to ask further: the request's id, and the run's."""
+def _shaped(exchange: Exchange, error: DuckError) -> Shaped:
+    """An error in its protocol's shape, with what a caller needs to ask further: the request's id, and the run's."""
+    protocol = _PROTOCOLS.get(exchange.route, _NATIVE)
     known = {**members.ids(exchange.started), "request_id": exchange.request_id}
-    return problem.body(error, known, with_cause=_with_cause(exchange))
-
-
-def _with_cause(exchange: Exchange) -> bool:
-    return exchange.detail >= Detail.PROGRESS
+    return protocol.shape(error, known, with_cause=exchange.detail >= Detail.PROGRESS)
 
 
 def _origin(request: Request) -> str:
@@ -198,6 +200,5 @@ def _origin(request: Request) -> str:
 
     `Dify-Hook-Url` lacks the port behind Dify's nginx, and a caller can forge it, for its own reply (law 16).
     """
-    parts = urlsplit(request.headers.get("Dify-Hook-Url", ""))
-    origin = f"{parts.scheme}://{parts.netloc}"
-    return origin if _ORIGIN.fullmatch(origin) else ""
+    origin = _ORIGIN.match(request.headers.get("Dify-Hook-Url", ""))
+    return origin[0] if origin else ""

@@ -6,7 +6,6 @@ an app that answers 500. Faults name the setting and the entry, never its conten
 """
 
 import hashlib
-import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,14 +15,14 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
+import pydantic_core
 import yaml
 
 from gateway.detail import Detail
 from gateway.errors import DuckError
 from gateway.events import Kind
-from gateway.wire import json_bytes, read_json
-
-log: Final = logging.getLogger("duck.settings")
+from gateway.log import logger
+from gateway.wire import json_bytes
 
 MIN_KEY_LENGTH: Final = 16
 """Characters; a shorter access key can be guessed (own choice; 64 bits when made of hex digits)."""
@@ -36,6 +35,12 @@ APP_SELECTORS: Final = ("app", "app_2", "app_3", "app_4", "app_5")
 _ALIAS: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _CALLER_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
+_SEPARATORS: Final = re.compile(r"[,;\s\uff0c\u3001\uff1b]+")
+"""Commas, semicolons and white space, the full-width ones of a Chinese or Japanese keyboard included."""
+
+PLACEHOLDERS: Final = frozenset({"<app_id>", "{app_id}", ":app_id", "app_id", "<alias>", "{alias}"})
+"""What people copy from a route's description instead of an app's name."""
+
 _MASK: Final = "****"
 """How Dify shows a stored secret in its form (`ab****yz`)."""
 
@@ -133,9 +138,13 @@ def parse(raw: Mapping[str, Any]) -> Settings:
 
 @lru_cache(maxsize=256)
 def _parse(content: bytes) -> Settings:
-    settings = _Reader(read_json(content)).settings()
+    try:
+        settings = _Reader(pydantic_core.from_json(content)).settings()
+    except ValueError:  # nested deeper than any form makes it
+        fault = Fault("settings", 0, "can't be read")
+        settings = Settings(faults=(fault,), fatal=(fault,))
     for fault in settings.faults:
-        log.warning("misconfigured: %s", fault)
+        logger.warning("misconfigured: %s", fault)
     return settings
 
 
@@ -162,7 +171,7 @@ class _Reader:
         access = self._choice("access", Access, Access.KEY)
         if access is Access.OPEN and exposure is Exposure.WORKSPACE:
             self._fail("access", "open can't be combined with exposure: workspace")
-        default = next((app for app in apps if selected and app.app_id == selected[0].app_id), None)
+        default = next((app for app in apps if selected and app.alias == selected[0].alias), None)
         settings = Settings(
             apps=apps,
             default_app=default,
@@ -193,6 +202,10 @@ class _Reader:
         self._fail(name, "must be text")
         return ""
 
+    def _list(self, name: str) -> list[tuple[int, str]]:
+        """The entries of a list in one line, with their places from 1 on."""
+        return list(enumerate(filter(None, _SEPARATORS.split(self._text(name))), 1))
+
     def _choice[E: StrEnum](self, name: str, choices: type[E], default: E) -> E:
         value = self.raw.get(name)
         if value is None or value == "":
@@ -205,100 +218,87 @@ class _Reader:
 
     def _selected_apps(self) -> list[App]:
         """The apps picked in the form, in order, named by `aliases` in order."""
-        aliases = self._aliases()
-        picked = [(name, self.raw.get(name)) for name in APP_SELECTORS if self.raw.get(name)]
-        apps = []
-        for place, (name, value) in enumerate(picked):
-            app_id = canonical_id(str(value.get("app_id") or "")) if isinstance(value, dict) else ""
-            if not app_id:
-                self._fail(name, "does not hold an app; pick it again")
-                continue
-            inputs = value.get("inputs") if isinstance(value, dict) else None
-            alias = aliases[place] if place < len(aliases) else name
-            apps.append(App(alias, app_id, inputs=inputs if isinstance(inputs, dict) else {}))
-        if len(aliases) > len(picked):
-            self._fault("aliases", "names more apps than are picked", len(picked) + 1)
+        aliases = self._list("aliases")
+        picked = [name for name in APP_SELECTORS if self.raw.get(name)]
+        for place, _ in aliases[len(picked) :]:
+            self._fault("aliases", "names more apps than are picked", place)
+        apps: list[App] = []
+        for index, name in enumerate(picked):
+            app = self._selected_app(name, self.raw[name])
+            if index < len(aliases):
+                app = self._named(app, *aliases[index], taken=[known.alias for known in apps])
+            apps.append(app)
         return apps
 
-    def _aliases(self) -> list[str]:
-        names = re.split(r"[,\s]+", self._text("aliases").strip(", \t\n")) if self._text("aliases") else []
-        for place, name in enumerate(names, 1):
-            if not _ALIAS.fullmatch(name):
-                self._fault("aliases", "an alias is 1 to 64 letters, digits, _ or -", place)
-        return names
+    def _selected_app(self, name: str, value: object) -> App:
+        members = value if isinstance(value, dict) else {}
+        app_id = canonical_id(str(members.get("app_id") or ""))
+        inputs = members.get("inputs")
+        fault = None if app_id else self._fault(name, "does not hold an app; pick it again")
+        return App(name, app_id, inputs=inputs if isinstance(inputs, dict) else {}, fault=fault)
+
+    def _named(self, app: App, place: int, alias: str, taken: list[str]) -> App:
+        """The app under its alias; under the selector's name where that can't be one."""
+        problem = _alias_problem(alias) or ("names two apps" if alias in taken else "")
+        if problem:
+            self._fault("aliases", problem, place)
+            return app
+        return replace(app, alias=alias)
 
     def _apps(self, selected: list[App]) -> tuple[App, ...]:
         """All listed apps by alias: the picked ones, then those of `apps`, whose entries may add to a picked one."""
         apps = {app.alias: app for app in selected}
-        if len(apps) < len(selected):
-            self._fault("aliases", "two apps have the same alias")
+        seen: set[str] = set()
         for place, (alias, entry) in enumerate(self._app_entries(), 1):
-            if not _ALIAS.fullmatch(alias):
-                self._fault("apps", "an alias is 1 to 64 letters, digits, _ or -", place)
+            problem = _alias_problem(alias) or ("names two apps" if alias in seen else "")
+            seen.add(alias)
+            if problem:
+                self._fault("apps", problem, place)
             else:
                 apps[alias] = self._app(alias, entry, apps.get(alias), place)
         return tuple(apps.values())
 
     def _app_entries(self) -> list[tuple[str, object]]:
+        """`alias=app_id` pairs, spaces around the sign allowed; a bare id is its own alias. Or YAML, JSON included."""
         text = self._text("apps")
         if text.startswith("{"):
             return self._app_mapping(text)
-        entries: list[tuple[str, object]] = []
-        for place, item in enumerate(filter(None, re.split(r"[,\s]+", text)), 1):
-            alias, separator, app_id = item.partition("=")
-            if separator:
-                entries.append((alias, app_id))
-            else:
-                self._fault("apps", "expected alias=app_id", place)
-        return entries
+        items = filter(None, _SEPARATORS.split(re.sub(r"\s*=\s*", "=", text)))
+        pairs = (item.partition("=") for item in items)
+        return [(alias, app_id if sign else alias) for alias, sign, app_id in pairs]
 
     def _app_mapping(self, text: str) -> list[tuple[str, object]]:
         try:
-            entries = yaml.safe_load(text)
+            # Every scalar as text: YAML 1.1 would take the alias "on" for a truth value.
+            entries = yaml.load(text, yaml.BaseLoader)  # noqa: S506 - it builds nothing but text, lists and mappings
         except (yaml.YAMLError, ValueError, RecursionError):
-            self._fail("apps", "is neither alias=app_id pairs nor YAML or JSON")
-            return []
+            entries = None
         if not isinstance(entries, dict):
-            self._fail("apps", "must map aliases to apps")
+            self._fault("apps", "is neither alias=app_id pairs nor YAML or JSON that maps aliases to apps")
             return []
         return [(str(alias), entry) for alias, entry in entries.items()]
 
     def _app(self, alias: str, entry: object, known: App | None, place: int) -> App:
-        """One entry of `apps`; with its first fault where it has one, so that its callers are told."""
+        """One entry of `apps`; with its fault where it has one, so that whoever calls the app is told."""
         members = {"app_id": entry} if isinstance(entry, str) else entry
-        if not isinstance(members, dict):
-            return App(alias, "", fault=self._fault("apps", "expected an app id, or members in braces", place))
-        app_id = canonical_id(str(members.get("app_id") or "")) or (known.app_id if known else "")
-        app = replace(known or App(alias, app_id), app_id=app_id)
-        problem = self._entry_problem(members, app_id)
-        if problem:
+        app = known or App(alias, "")
+        problem = (
+            _entry_problem(members, app) if isinstance(members, dict) else "expected an app id, or members in braces"
+        )
+        if problem or not isinstance(members, dict):
             return replace(app, fault=self._fault("apps", problem, place))
-        kind = members.get("kind")
         return replace(
             app,
-            kind=_KINDS[kind] if kind else app.kind,
+            app_id=canonical_id(members.get("app_id") or "") or app.app_id,
+            kind=_KINDS[members["kind"]] if members.get("kind") else app.kind,
             query=members.get("query") or "",
             answer=members.get("answer") or "",
             user=members.get("user") or "",
         )
 
-    def _entry_problem(self, members: Mapping[object, object], app_id: str) -> str:
-        unknown = [name for name in members if name not in _ENTRY_MEMBERS]
-        if str(members.get("app_id") or "").startswith("app-"):
-            return "an app's API key does not belong here, for this setting is not encrypted"
-        if unknown:
-            return f"knows only {', '.join(_ENTRY_MEMBERS)}"
-        if not app_id or (members.get("app_id") and not canonical_id(str(members["app_id"]))):
-            return "app_id is not an app's id (a UUID, as in the address of its page in Dify)"
-        if members.get("kind") and members["kind"] not in _KINDS:
-            return f"kind must be one of {', '.join(_KINDS)}"
-        if not all(isinstance(members.get(name) or "", str) for name in ("query", "answer", "user")):
-            return "query, answer and user are names of variables"
-        return ""
-
     def _access_keys(self) -> tuple[AccessKey, ...]:
         keys: dict[bytes, AccessKey] = {}
-        for place, item in enumerate(filter(None, re.split(r"[,\s]+", self._text("access_keys"))), 1):
+        for place, item in self._list("access_keys"):
             name, separator, key = item.partition("=")
             if not separator or not key.strip("=") or not _CALLER_NAME.fullmatch(name):
                 name, key = "default", item
@@ -313,15 +313,13 @@ class _Reader:
         return tuple(keys.values())
 
     def _run_timeout(self) -> float | None:
-        found = re.fullmatch(r"(\d{1,6}) ?(s|m|h)?", self._text("run_timeout"))
-        if not found:
-            if self._text("run_timeout"):
-                self._fail("run_timeout", "must be a time such as 300, 300s or 5m")
-            return None
-        seconds = int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
-        if seconds == 0:
-            self._fail("run_timeout", "must be more than 0")
-        return float(seconds) or None
+        text = self._text("run_timeout")
+        found = re.fullmatch(r"([1-9]\d{0,5}) ?(s|m|h)?", text)
+        if found:
+            return float(int(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"])
+        if text:
+            self._fail("run_timeout", "must be a time such as 300, 300s or 5m")
+        return None
 
     def _max_streams(self) -> int:
         text = self._text("max_streams")
@@ -338,6 +336,28 @@ class _Reader:
             self._fail("files_url", "must be an address such as https://dify.example.com")
             return ""
         return text
+
+
+def _alias_problem(alias: str) -> str:
+    if not _ALIAS.fullmatch(alias):
+        return "an alias is 1 to 64 letters, digits, _ or -"
+    return "is a placeholder, not an alias" if alias in PLACEHOLDERS else ""
+
+
+def _entry_problem(members: Mapping[Any, Any], app: App) -> str:
+    """The first fault of one app's members; `""` for none."""
+    if not all(name in _ENTRY_MEMBERS and isinstance(value, str) for name, value in members.items()):
+        return f"takes {', '.join(_ENTRY_MEMBERS)}, each a text"
+    given = members.get("app_id") or ""
+    if given.startswith("app-"):
+        return "an app's API key does not belong here, for this setting is not encrypted"
+    if not canonical_id(given or app.app_id):
+        return "app_id is not an app's id (a UUID, as in the address of its page in Dify)"
+    if app.app_id and given and canonical_id(given) != app.app_id:
+        return "names an app that is picked above already, with another id"
+    if members.get("kind") and members["kind"] not in _KINDS:
+        return f"kind must be one of {', '.join(_KINDS)}"
+    return ""
 
 
 class _DetailName(StrEnum):

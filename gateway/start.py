@@ -14,59 +14,68 @@ from gateway.events import Event, Failed, Kind, Started
 from gateway.kinds import Kinds
 from gateway.limits import Limits
 from gateway.links import absolute_links
-from gateway.settings import Settings, canonical_id
+from gateway.settings import Fault, Settings, canonical_id
 from gateway.slots import take_slot
 from gateway.streaming import Run
-from gateway.transports.reverse import ReverseTransport
+from gateway.transports.interface import AppTransport
 
-_KINDS: Final = Kinds()
+_LEARNT: Final = Kinds()
 
-_WHAT_IT_IS: Final = {
+_NAMES: Final = {
     Kind.CHAT: "a chat app",
     Kind.AGENT: "an agent",
     Kind.CHATFLOW: "a chatflow",
+    Kind.WORKFLOW: "a workflow",
+    Kind.COMPLETION: "a text generator",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a call happens. endpoint_id: what all caches and slots are keyed by (law 17). origin: where relative links
-    to files lead.
+    to files lead. request_id: for the log.
     """
 
     endpoint_id: str
-    transport: ReverseTransport
+    transport: AppTransport
     settings: Settings
     origin: str
+    request_id: str
 
 
 def start(call: AppCall, place: Place, fallback: Kind) -> Run:
     """The app, running; it holds a slot until it has ended.
 
     fallback: the kind that the route stands for, used where nothing is known and the call has no query. Raises
-    `DuckError` for a call that does not fit the app; all that Dify says comes as the run's events.
+    `DuckError` for a conversation that can't exist and when there is no slot; all else comes as the run's events.
     """
-    transport = place.transport
-    if call.conversation_id and not canonical_id(call.conversation_id):
-        raise conversation_not_found()
+    if call.conversation_id:
+        call = replace(call, conversation_id=_known_form(call.conversation_id))
     limits = Limits.found(
         os.environ,
-        is_local=transport.is_local,
-        sdk_silence=transport.max_silence,
+        is_local=place.transport.is_local,
+        sdk_silence=place.transport.max_silence,
         run_timeout=place.settings.run_timeout,
     )
     slot = take_slot(place.endpoint_id, place.settings.max_streams)
     try:
-        call, kind = _fitted(call, place, fallback)
-        events = _watched(decode(transport.start(call, kind)), call, place)
-        return Run(absolute_links(events, place.origin), limits, slot.release)
+        events = absolute_links(_events(call, place, fallback), place.origin)
+        return Run(events, limits, slot.release, place.request_id)
     except BaseException:
         slot.release()
         raise
 
 
+def _known_form(conversation_id: str) -> str:
+    """The id as Dify writes it. Dify would answer a malformed one with a 500 (wire section 4)."""
+    canonical = canonical_id(conversation_id)
+    if not canonical:
+        raise conversation_not_found()
+    return canonical
+
+
 def conversation_not_found() -> DuckError:
-    """Dify would answer a malformed id with a 500, and start anew for an unknown one (wire section 4)."""
+    """For an id that is malformed, unknown, or another app's."""
     return DuckError(
         "conversation_not_found",
         "There is no conversation with this conversation_id in this app.",
@@ -74,22 +83,34 @@ def conversation_not_found() -> DuckError:
     )
 
 
+def _events(call: AppCall, place: Place, fallback: Kind) -> Iterator[Event]:
+    """The run's events; what has to be asked of Dify before it begins is asked here, under the run's own limits."""
+    try:
+        fitted, kind = _fitted(call, place, fallback)
+        dicts = place.transport.start(fitted, kind)
+    except DuckError as error:
+        yield Failed(error)
+        return
+    yield from _watched(decode(dicts), call, place)
+
+
 def _fitted(call: AppCall, place: Place, fallback: Kind) -> tuple[AppCall, Kind | None]:
     """The call as the app takes it, and the kind that it is taken for; a query goes to a workflow's input."""
-    endpoint, transport = place.endpoint_id, place.transport
-    kind = _KINDS.find(endpoint, call.app, transport) if call.query else _KINDS.known(endpoint, call.app)
-    if kind is Kind.COMPLETION:
-        raise completion_not_supported()
+    app, endpoint, transport = call.app, place.endpoint_id, place.transport
+    kind = _LEARNT.find(endpoint, app, transport) if call.query else _LEARNT.known(endpoint, app)
     if call.query and kind is Kind.WORKFLOW:
-        return _with_query_as_input(call, _KINDS.query_variable(endpoint, call.app, transport)), kind
+        return _with_query_as_input(call, _LEARNT.query_variable(endpoint, app, transport)), kind
     if not call.query and kind is None:
         return call, fallback
-    if not call.query and kind is not Kind.WORKFLOW:
+    if not call.query and kind in (Kind.CHAT, Kind.AGENT, Kind.CHATFLOW):
         raise _needs_query(kind)
     return call, kind
 
 
 def _with_query_as_input(call: AppCall, variable: str) -> AppCall:
+    """The call with its query as that input; a workflow without inputs (`""`) is run without it."""
+    if not variable:
+        return replace(call, query="")
     given = call.inputs.get(variable)
     if given not in (None, "", call.query, call.app.inputs.get(variable)):
         raise DuckError(
@@ -100,39 +121,79 @@ def _with_query_as_input(call: AppCall, variable: str) -> AppCall:
     return replace(call, query="", inputs={**call.inputs, variable: call.query})
 
 
-def _needs_query(kind: Kind | None) -> DuckError:
+def _needs_query(kind: Kind) -> DuckError:
     return DuckError(
         "wrong_app_kind",
-        f"This is {_WHAT_IT_IS.get(kind or Kind.CHAT, 'a chat app')}, and the call has no query.",
+        f"This is {_NAMES[kind]}, and the call has no query.",
         "Send a non-empty query, as /chat/<app_id> takes it.",
     )
 
 
 def _watched(events: Iterator[Event], call: AppCall, place: Place) -> Iterator[Event]:
-    """The run's events, with what only the first of them can tell.
-
-    The app's kind is learnt. A run that Dify began in a new conversation, though an old one was asked for, ends here.
-    """
-    is_first = True
-    for event in events:
-        if isinstance(event, Started):
-            _KINDS.learn(place.endpoint_id, call.app, event.kind)
-            if call.conversation_id and event.conversation_id not in ("", call.conversation_id):
-                yield Failed(conversation_not_found())
+    """The run's events, with what only the first of them can tell: the app's kind, and what a refusal means."""
+    first = next(events, None)
+    match first:
+        case Started():
+            problem = _problem(first, call)
+            if problem:
+                yield Failed(problem)
                 return
-        yield Failed(_explained(event.error, call, place)) if is_first and isinstance(event, Failed) else event
-        is_first = False
+            _LEARNT.learn(place.endpoint_id, call.app, first.kind)
+            yield first
+        case Failed(error=error):
+            yield Failed(_explained(error, call, place))
+        case None:
+            return
+        case _:
+            yield first
+    yield from events
+
+
+def _problem(started: Started, call: AppCall) -> DuckError | None:
+    """Why a run that has begun is not the one that was asked for.
+
+    Dify begins a new conversation where a chatflow does not know the old one (wire section 4).
+    """
+    if call.conversation_id and started.conversation_id not in ("", call.conversation_id):
+        return conversation_not_found()
+    configured = call.app.kind
+    if configured and (configured is Kind.WORKFLOW) != (started.kind is Kind.WORKFLOW):
+        return _wrong_kind_configured(call, started.kind)
+    return None
+
+
+def _wrong_kind_configured(call: AppCall, found: Kind) -> DuckError:
+    return Fault("apps", 0, f"the kind of {call.app.alias} is wrong, for it is {_NAMES[found]}").as_error()
 
 
 def _explained(error: DuckError, call: AppCall, place: Place) -> DuckError:
-    """A refusal before the run, as far as it depends on the app that was asked for.
+    """A refusal before the run, as far as it depends on what was asked for.
 
     An app that is not listed and that Dify does not know is the same 404 as any unknown name (DESIGN section 3).
     Dify's own 500 is what it says of every completion app.
     """
-    if error.code == "app_unavailable":
-        is_listed = call.app in place.settings.apps
-        return app_unavailable(call.app.alias) if is_listed else app_not_found()
-    if error.code == "dify_error" and _KINDS.is_completion(place.endpoint_id, call.app, place.transport):
-        return completion_not_supported()
-    return error
+    match error.code:
+        case "app_unavailable":
+            is_listed = call.app in place.settings.apps
+            return app_unavailable(call.app.alias) if is_listed else app_not_found()
+        case "conversation_not_found":
+            return conversation_not_found() if call.conversation_id else _no_model(call)
+        case "wrong_app_kind" if call.query and call.app.kind is Kind.WORKFLOW:
+            return _wrong_kind_configured(call, Kind.CHAT)
+        case "dify_error" if _is_completion(call, place):
+            return completion_not_supported()
+        case _:
+            return error
+
+
+def _no_model(call: AppCall) -> DuckError:
+    """Dify's refusal without a word, of a call that names no conversation (wire section 4)."""
+    return DuckError(
+        "app_not_published",
+        f"Dify can't run the app {call.app.alias}: no model is configured in it.",
+        "Its author chooses one in Dify and publishes the app.",
+    )
+
+
+def _is_completion(call: AppCall, place: Place) -> bool:
+    return call.app.kind is Kind.COMPLETION or _LEARNT.is_completion(place.endpoint_id, call.app, place.transport)

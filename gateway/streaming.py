@@ -8,7 +8,6 @@ Laws kept here (DESIGN section 5): 3 (never raises), 6 (heartbeats), 7 (no chunk
 (no end at once after the first chunk), 13 (own time limits).
 """
 
-import logging
 import time
 import weakref
 from collections import deque
@@ -18,11 +17,16 @@ from typing import Final
 import gevent
 from gevent.event import Event as Signal
 
-from gateway.errors import internal_error
-from gateway.events import Event, Failed, Finished, Paused, Silence
-from gateway.limits import Limits, response_timeout_error, run_timeout_error, silence_timeout_error
-
-log: Final = logging.getLogger("duck.streaming")
+from gateway.errors import DuckError, internal_error
+from gateway.events import Event, Failed, Finished, Paused, Silence, Writer
+from gateway.limits import (
+    Limits,
+    own_timeout_error,
+    response_timeout_error,
+    run_timeout_error,
+    silence_timeout_error,
+)
+from gateway.log import logger
 
 FIRST_EVENT_WAIT: Final = 10.0
 """Seconds that a streaming reply waits for the event that decides its status (DESIGN section 2)."""
@@ -49,33 +53,37 @@ MIN_HOLD: Final = 0.002
 MIN_STREAM: Final = 0.08
 """Seconds between the first chunk and the end (law 9: 20 ms is not enough under remote debugging, 50 ms is)."""
 
+TRANSIT: Final = 5_000_000
+"""Bytes per second that surely get from here to the daemon's reader, which the 80 ms above are counted from: megabytes
+wait in between (measured under remote debugging: 1 MiB takes about 60 ms to be read)."""
+
 TURN: Final = 0.01
 """Seconds of work after which a stream lets the others have theirs."""
-
-type Writer = Callable[[Iterator[Event]], Iterator[bytes]]
-"""A protocol's way to write: exactly one frame per event, `b""` where it has nothing to say, and one for the ending."""
 
 
 class Run:
     """A run of an app, read by a greenlet of its own.
 
     events: pulled in that greenlet only. on_end: called once when the run is over or given up, from any greenlet.
+    name: the request's id, for the log.
     """
 
-    def __init__(self, events: Iterator[Event], limits: Limits, on_end: Callable[[], None]) -> None:
+    def __init__(self, events: Iterator[Event], limits: Limits, on_end: Callable[[], None], name: str) -> None:
+        self.name = name
         self._limits = limits
         self._on_end = on_end
         self._waiting: deque[Event] = deque()
         self._signal = Signal()
         self._is_over = False
         self._last_event = self._last_chunk = time.monotonic()
+        self._own_deadline = self._last_event + limits.own
         self._run_deadline = float("inf")
         self._response_deadline = float("inf")
         self._pump = gevent.spawn(self._read, events)
 
     def first(self, max_wait: float) -> Event | None:
         """The first event, left in the queue; None when there is none after `max_wait` seconds."""
-        self.wait(max_wait)
+        self._await(max_wait)
         return self._waiting[0] if self._waiting else None
 
     def stop(self) -> None:
@@ -124,12 +132,7 @@ class Run:
 
         `Failed` when a limit is reached, a little before the platform's own; what had come by then comes before it.
         """
-        now = time.monotonic()
-        if not self._waiting:
-            self._signal.wait(max(0.0, min(max_wait, self._next_deadline() - now)))
-            now = time.monotonic()
-        if now >= self._next_deadline():
-            self._give_up(now)
+        self._await(max_wait)
         if not self._waiting:
             return Silence()
         event = self._waiting.popleft()
@@ -137,21 +140,27 @@ class Run:
             self._signal.clear()
         return event
 
-    def _next_deadline(self) -> float:
-        """When the next limit is reached; never, once the run is over."""
-        if self._is_over:
-            return float("inf")
-        return min(self._run_deadline, self._response_deadline, self._last_event + self._limits.silence)
+    def _await(self, max_wait: float) -> None:
+        """Waits for an event; when a limit is reached first, gives the run up, with its `Failed` as the last event."""
+        deadline, reached = self._next_limit()
+        if not self._waiting:
+            self._signal.wait(max(0.0, min(max_wait, deadline - time.monotonic())))
+            deadline, reached = self._next_limit()
+        if time.monotonic() >= deadline:
+            self._put(Failed(reached(self._limits)))
+            self.stop()
 
-    def _give_up(self, now: float) -> None:
-        if self._run_deadline <= now:
-            reached = run_timeout_error(self._limits.run)
-        elif self._response_deadline <= now:
-            reached = response_timeout_error(self._limits.response)
-        else:
-            reached = silence_timeout_error(self._limits.silence)
-        self._put(Failed(reached))
-        self.stop()
+    def _next_limit(self) -> tuple[float, Callable[[Limits], DuckError]]:
+        """When the next limit is reached, and its error; never, once the run is over."""
+        if self._is_over:
+            return float("inf"), run_timeout_error
+        return min(
+            (self._own_deadline, own_timeout_error),
+            (self._run_deadline, run_timeout_error),
+            (self._response_deadline, response_timeout_error),
+            (self._last_event + self._limits.silence, silence_timeout_error),
+            key=lambda limit: limit[0],
+        )
 
     def _read(self, events: Iterator[Event]) -> None:
         """The pump."""
@@ -163,7 +172,7 @@ class Run:
                     gevent.sleep(0)
                     turn_began = time.monotonic()
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller must get an ending
-            log.error("reading a run failed: %s", place_of(error))
+            logger.error("request %s: reading the run failed: %s", self.name, place_of(error))
             self._put(Failed(internal_error()))
         finally:
             self._finish()
@@ -200,11 +209,11 @@ def _chunks(run: Run, write: Writer, heartbeat: float) -> Generator[bytes]:
         for frames in _gathered(run, write, heartbeat, pace):
             for start in range(0, len(frames), MAX_CHUNK):
                 chunk = frames[start : start + MAX_CHUNK]
+                yield chunk
                 pace.sent(len(chunk))
                 run.chunk_left()
-                yield chunk
     except Exception as error:  # noqa: BLE001 - law 3: a generator that raises has its traceback put into the body
-        log.error("writing a reply failed: %s", place_of(error))
+        logger.error("request %s: writing the reply failed: %s", run.name, place_of(error))
         yield from _last_words(write)
     finally:
         run.stop()
@@ -216,7 +225,7 @@ def _last_words(write: Writer) -> Iterator[bytes]:
     try:
         yield b"".join(write(iter((Failed(internal_error()),))))
     except Exception as error:  # noqa: BLE001 - law 3
-        log.error("writing an error failed: %s", place_of(error))
+        logger.error("writing an error failed too: %s", place_of(error))
 
 
 def _gathered(run: Run, write: Writer, heartbeat: float, pace: "_Pace") -> Iterator[bytes]:
@@ -250,13 +259,16 @@ class _Pace:
     def __init__(self) -> None:
         self._arrears = 0.0
         self._counted = time.monotonic()
-        self._first: float | None = None
+        self._read_by = 0.0
+        self._first_read_by: float | None = None
         self._chunks = 0
 
     def sent(self, size: int) -> None:
+        """Counts a chunk that was handed over just now."""
         now = time.monotonic()
-        self._first = self._first or now
         self._chunks += 1
+        self._read_by = max(self._read_by, now) + size / TRANSIT
+        self._first_read_by = self._first_read_by or self._read_by
         self._arrears = self._behind(now) + size / SLOW_READER
         self._counted = now
 
@@ -266,8 +278,9 @@ class _Pace:
 
     def wait_for_end(self) -> None:
         """Law 9: one chunk is always whole; several need time before the end."""
-        if self._first is not None and self._chunks > 1:
-            gevent.sleep(max(0.0, self._first + MIN_STREAM - time.monotonic()))
+        if self._first_read_by is not None and self._chunks > 1:
+            end = max(self._first_read_by + MIN_STREAM, self._read_by)
+            gevent.sleep(max(0.0, end - time.monotonic()))
 
     def _behind(self, now: float) -> float:
         return max(0.0, self._arrears - (now - self._counted))
@@ -281,8 +294,9 @@ def paced(body: bytes) -> Iterable[bytes]:
 def _slices(body: bytes) -> Generator[bytes]:
     pace = _Pace()
     for start in range(0, len(body), MAX_CHUNK):
-        pace.sent(MAX_CHUNK)
-        yield body[start : start + MAX_CHUNK]
+        chunk = body[start : start + MAX_CHUNK]
+        yield chunk
+        pace.sent(len(chunk))
     pace.wait_for_end()
 
 

@@ -2,15 +2,15 @@
 
 import codecs
 import re
+from collections.abc import Iterable
 from typing import Any, Final
 
 import pydantic_core
 
 from gateway.errors import DuckError
 
-MAX_JSON_DEPTH: Final = 200
-"""Levels; pydantic_core's parser refuses what is nested deeper (jiter's recursion limit), said in the error."""
-
+MAX_JSON_DEPTH: Final = 100
+"""Levels of a body (own choice; the platform's own parsers give up at some 200, and an app echoes what it was sent)."""
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -31,18 +31,48 @@ def json_text(value: object) -> str:
     return json_bytes(value).decode()
 
 
-def read_json(body: bytes) -> Any:
-    """The JSON value in `body`.
+def read_json(text: bytes, what: str) -> Any:
+    """The JSON value in `text`; a byte order mark is skipped.
 
-    Raises `DuckError` `invalid_request` for what is no JSON in UTF-8: NaN, a lone surrogate, a depth over
-    `MAX_JSON_DEPTH` and trailing text included; its sentence says where. A byte order mark is skipped.
+    what: how the error's sentence calls it. Raises `DuckError` `invalid_request` for what is no JSON in UTF-8 (NaN, a
+    lone surrogate and trailing text included; the sentence says where), and for more than `MAX_JSON_DEPTH` levels.
     """
     try:
-        return pydantic_core.from_json(body.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
+        value = pydantic_core.from_json(text.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
+        if "recursion" in str(error):
+            raise _too_deep(what) from error
         raise DuckError(
-            "invalid_request", f"The body is not valid JSON: {error}.", "Send one JSON object in UTF-8."
+            "invalid_request", f"{what} is not valid JSON: {error}.", "Send one JSON object in UTF-8."
         ) from error
+    if _depth(value) > MAX_JSON_DEPTH:
+        raise _too_deep(what)
+    return value
+
+
+def _too_deep(what: str) -> DuckError:
+    return DuckError("invalid_request", f"{what} is nested deeper than {MAX_JSON_DEPTH} levels.", "Send it flatter.")
+
+
+def _depth(value: object) -> int:
+    """Levels of objects and lists, counted level by level and no further than one beyond the limit."""
+    level, depth = [value], 0
+    while depth <= MAX_JSON_DEPTH:
+        level = [item for outer in level for item in _items(outer)]
+        if not level:
+            return depth
+        depth += 1
+    return depth
+
+
+def _items(value: object) -> Iterable[object]:
+    match value:
+        case dict():
+            return value.values()
+        case list():
+            return value
+        case _:
+            return ()
 
 
 def _with_whole_characters(value: object) -> object:

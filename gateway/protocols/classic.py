@@ -8,9 +8,13 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from werkzeug import Request
+
+from gateway.call import Asked
 from gateway.errors import DuckError
 from gateway.events import Event, Failed, Silence
-from gateway.streaming import Writer
+from gateway.protocols.native.request import read_native
+from gateway.protocols.protocol import Reply, Shaped, Streamed
 from gateway.view import View
 from gateway.wire import json_bytes
 
@@ -22,16 +26,22 @@ _PING: Final = b"\n"
 """White space shows nothing in a page, and JSON readers skip it."""
 
 
-def writer(view: View) -> Writer:
-    """Dify's events, each once and in order, with an `error` event of Duck's own at the end of a failed run."""
-    return lambda events: _write(events, view)
+def read(request: Request, view: View) -> tuple[Asked, Reply]:
+    """A native request, in the body or the query string, and the page.
+
+    The page has Dify's events, each once and in order, and an `error` event of Duck's own at the end of a failed run.
+    """
+    return read_native(request).asked(), Streamed(CONTENT_TYPE, lambda events: _write(events, view), HEADERS)
 
 
-def failure(error: DuckError, *, with_cause: bool) -> bytes:
-    """An error, before the stream or as its last visible event."""
-    return _line(
-        {"event": "error", "code": error.code, "status": error.status, "message": error.sentence(with_cause=with_cause)}
-    )
+def shape(error: DuckError, known: Mapping[str, Any], *, with_cause: bool) -> Shaped:
+    """An error before the stream: the page shows it as its only event."""
+    return Shaped(CONTENT_TYPE, _failure(error, known, with_cause=with_cause), HEADERS)
+
+
+def _failure(error: DuckError, known: Mapping[str, Any], *, with_cause: bool) -> bytes:
+    message = error.sentence(with_cause=with_cause)
+    return _line({"event": "error", "code": error.code, "status": error.status, "message": message, **known})
 
 
 def _write(events: Iterator[Event], view: View) -> Iterator[bytes]:
@@ -40,7 +50,7 @@ def _write(events: Iterator[Event], view: View) -> Iterator[bytes]:
             case Silence():
                 yield _PING
             case Failed(error=error):
-                yield failure(error, with_cause=view.with_progress)
+                yield _failure(error, {}, with_cause=view.with_progress)
             case _:
                 raw = getattr(event, "raw", None)
                 is_error = raw is not None and raw.get("event") == "error"  # said in Duck's words at the end

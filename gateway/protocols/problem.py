@@ -5,23 +5,25 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from gateway.errors import DuckError
+from gateway.protocols.protocol import Shaped
 from gateway.wire import json_bytes
 
 CONTENT_TYPE: Final = "application/problem+json"
 
 
-def body(error: DuckError, members: Mapping[str, Any], *, with_cause: bool) -> bytes:
-    """The problem details. members: extension members beside `code`, such as `request_id` (RFC 9457, 3.2).
+def shape(error: DuckError, known: Mapping[str, Any], *, with_cause: bool) -> Shaped:
+    """The problem details. known: extension members beside `code`, such as `request_id` (RFC 9457, 3.2).
 
     `type` is `about:blank`, so `title` is the status' own phrase (RFC 9457, 4.2.1); what differs is in `code`.
     """
-    return json_bytes(
+    details = json_bytes(
         {
             "type": "about:blank",
             "title": HTTPStatus(error.status).phrase,
             "status": error.status,
             "detail": error.sentence(with_cause=with_cause),
             "code": error.code,
-            **members,
+            **known,
         }
     )
+    return Shaped(CONTENT_TYPE, details, {})

@@ -10,6 +10,16 @@ from gateway.events import Kind, Raw
 class AppTransport(Protocol):
     """The apps of one workspace, as one request can reach them."""
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the daemon runs this plugin as a process of its own, with its own environment."""
+        ...
+
+    @property
+    def max_silence(self) -> float:
+        """Seconds without an event after which the way itself gives up."""
+        ...
+
     def start(self, call: AppCall, kind: Kind | None) -> Iterator[Raw]:
         """The run's events as Dify sends them. kind: what is known of the app, None for nothing.
 

@@ -1,1 +1,6 @@
 """Duck's own protocol: `/chat`, `/workflow` and `/completion` (docs: the README's "Routes")."""
+
+from gateway.protocols.native.reply import read
+from gateway.protocols.problem import shape
+
+__all__ = ["read", "shape"]

@@ -49,7 +49,7 @@ def _named(event: Event, view: View) -> tuple[str, Members] | None:  # noqa: PLR
         case TextReplaced(text=text):
             return "replace", {"text": text}
         case Started():
-            return "start", _present({"kind": str(event.kind), **ids(event), "created_at": event.created_at})
+            return "start", _present({"kind": str(event.kind), **ids(event), "created_at": event.created_at or None})
         case Step() if view.with_progress:
             return "step", _step(event, view)
         case Tool() if view.with_progress:

@@ -1,17 +1,19 @@
 """The native reply: which form a caller asked for, and how each form is written."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
+from werkzeug import Request
 from werkzeug.datastructures import MIMEAccept
 
 from gateway.answer import Answer
+from gateway.call import Asked
 from gateway.errors import DuckError
-from gateway.events import Event, Failed, Finished, Paused, Silence, Text, TextReplaced
+from gateway.events import Event, Failed, Finished, Paused, Silence, Text, TextReplaced, Writer
 from gateway.protocols.native import members
-from gateway.streaming import Writer
+from gateway.protocols.native.request import read_native
+from gateway.protocols.protocol import Reply, Streamed, Whole
 from gateway.view import View
 from gateway.wire import json_bytes
 
@@ -20,64 +22,73 @@ class Form(Enum):
     """The forms of a reply, by content type."""
 
     SSE = "text/event-stream"
+    JSON = "application/json"
     NDJSON = "application/x-ndjson"
     TEXT = "text/plain; charset=utf-8"
-    JSON = "application/json"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """is_streamed: as the run goes on; else one body when it has ended."""
-
-    form: Form
-    is_streamed: bool
 
 
 _BY_TYPE: Final[Mapping[str, Form]] = {
     "text/event-stream": Form.SSE,
+    "application/json": Form.JSON,
     "application/x-ndjson": Form.NDJSON,
     "application/ndjson": Form.NDJSON,
     "application/jsonl": Form.NDJSON,
     "text/plain": Form.TEXT,
-    "application/json": Form.JSON,
 }
 
+_BY_RANGE: Final[Mapping[str, tuple[str, ...]]] = {
+    "*/*": ("text/event-stream", "application/json", "application/x-ndjson", "text/plain"),
+    "text/*": ("text/event-stream", "text/plain"),
+    "application/*": ("application/json", "application/x-ndjson"),
+}
+"""What a range of types means, best first."""
 
-def choose(response_mode: str, accept: MIMEAccept) -> Reply:
-    """The reply that was asked for (DESIGN section 3, "Which reply").
+
+def read(request: Request, view: View) -> tuple[Asked, Reply]:
+    """What was asked, and the reply. Raises `DuckError` as `read_native` and `choose` do."""
+    native = read_native(request)
+    form, is_streamed = choose(native.response_mode or "", request.accept_mimetypes)
+    if is_streamed:
+        return native.asked(), Streamed(form.value, writer(form, view), {})
+    late = (lambda answer, shape: late_writer(answer, view, shape)) if form is Form.JSON else None
+    return native.asked(), Whole(form.value, lambda answer: whole(form, answer, view), late)
+
+
+def choose(response_mode: str, accept: MIMEAccept) -> tuple[Form, bool]:
+    """The form, and whether it is streamed (DESIGN section 3, "Which reply").
 
     response_mode: `streaming`, `blocking`, or `""`: it decides stream or one body, `accept` the form. Without an
     `Accept` that names a form it is SSE. Raises `not_acceptable` when only other types are accepted.
     """
     form = _accepted(accept)
     if response_mode == "blocking":
-        return Reply(Form.TEXT if form is Form.TEXT else Form.JSON, is_streamed=False)
+        return (Form.TEXT if form is Form.TEXT else Form.JSON), False
     if response_mode == "streaming" and form is Form.JSON:
-        return Reply(Form.NDJSON, is_streamed=True)
-    return Reply(form, is_streamed=form is not Form.JSON)
+        return Form.NDJSON, True
+    return form, form is not Form.JSON
 
 
 def _accepted(accept: MIMEAccept) -> Form:
-    """The best of the client's types that Duck knows, by `q`, then by the client's order; a wildcard is SSE.
+    """The best of the client's types that Duck knows, by `q`, then by the client's order; then by its ranges.
 
     axios sends `application/json, text/plain, */*`, n8n `application/json,text/html,…;q=0.9, image/*;q=0.8, */*;q=0.7`:
     both mean JSON.
     """
     if not accept:
         return Form.SSE
-    wanted = sorted(
-        ((quality, name.partition(";")[0].strip().lower()) for name, quality in accept), key=lambda w: -w[0]
-    )
-    for quality, name in wanted:
-        if quality > 0 and name in _BY_TYPE:
-            return _BY_TYPE[name]
-    if any(quality > 0 and name in ("*/*", "text/*", "application/*") for quality, name in wanted):
-        return Form.SSE
-    raise DuckError(
-        "not_acceptable",
-        "This path can't answer in any of the types that Accept names.",
-        f"Ask for one of {', '.join(dict.fromkeys(form.value.partition(';')[0] for form in Form))}, or for */*.",
-    )
+    wanted = [(name.partition(";")[0].strip().lower(), quality) for name, quality in accept]
+    wanted.sort(key=lambda item: -item[1])
+    refused = {name for name, quality in wanted if quality <= 0}
+    names = [name for name, _ in wanted if name not in refused]
+    in_ranges = [name for range_ in names for name in _BY_RANGE.get(range_, ()) if name not in refused]
+    chosen = next((name for name in [*names, *in_ranges] if name in _BY_TYPE), None)
+    if chosen is None:
+        raise DuckError(
+            "not_acceptable",
+            "This path can't answer in any of the types that Accept names.",
+            f"Ask for one of {', '.join(_BY_RANGE['*/*'])}, or for */*.",
+        )
+    return _BY_TYPE[chosen]
 
 
 def writer(form: Form, view: View) -> Writer:
@@ -87,13 +98,19 @@ def writer(form: Form, view: View) -> Writer:
             return lambda events: _objects(events, view, _sse, b": ping\n\n")
         case Form.TEXT:
             return lambda events: _text(events, view)
-        case Form.NDJSON | Form.JSON:
+        case _:
             return lambda events: _objects(events, view, _ndjson, b'{"event":"ping"}\n')
 
 
 def whole(form: Form, answer: Answer, view: View) -> bytes:
     """The one body of this form."""
-    return answer.text.encode("utf-8", "replace") if form is Form.TEXT else json_bytes(members.end(answer, view))
+    if form is not Form.TEXT:
+        return json_bytes(members.end(answer, view))
+    return (answer.text + (_PAUSED if answer.status == "paused" else "")).encode("utf-8", "replace")
+
+
+_PAUSED: Final = "\n\n[paused: the app waits for a human]\n"
+"""What plain text says of a pause."""
 
 
 def late_writer(answer: Answer, view: View, failure: Callable[[DuckError], bytes]) -> Writer:
@@ -159,7 +176,7 @@ def _text(events: Iterator[Event], view: View) -> Iterator[bytes]:
             case Failed(error=error):
                 yield f"\n\n[error {error.code}: {error.sentence(with_cause=view.with_progress)}]\n".encode()
             case Paused():
-                yield b"\n\n[paused: the app waits for a human]\n"
+                yield _PAUSED.encode()
             case Finished():
                 yield b"" if answer.streamed_text else answer.text.encode("utf-8", "replace")
             case _:

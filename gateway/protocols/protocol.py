@@ -1,0 +1,66 @@
+"""What the one way through asks of a wire protocol, and what a protocol answers with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from werkzeug import Request
+
+from gateway.answer import Answer
+from gateway.call import Asked
+from gateway.errors import DuckError
+from gateway.events import Writer
+from gateway.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A reply that leaves as the run goes on."""
+
+    content_type: str
+    write: Writer
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A reply that leaves when the run has ended. write: its body.
+
+    write_late: what follows when it had to begin before the end (`keep_alive`), from the answer so far and the shape of
+    an error; None where the form can't begin early.
+    """
+
+    content_type: str
+    write: Callable[[Answer], bytes]
+    write_late: Callable[[Answer, Callable[[DuckError], bytes]], Writer] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """An error before a reply's first byte, in its protocol's shape."""
+
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str]
+
+
+type Reply = Streamed | Whole
+
+
+class Shape(Protocol):
+    """How a protocol says an error before the reply's first byte.
+
+    known: what a caller needs to ask further, the request's id, and the run's where it had begun.
+    """
+
+    def __call__(self, error: DuckError, known: Mapping[str, Any], *, with_cause: bool) -> Shaped: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WireProtocol:
+    """A protocol's two ends. read: what the caller sent, and the reply that was asked for; raises `DuckError` for what
+    the protocol can't take.
+    """
+
+    read: Callable[[Request, View], tuple[Asked, Reply]]
+    shape: Shape
