@@ -20,8 +20,10 @@ async def _post(session: aiohttp.ClientSession, url: str, body: dict[str, object
         return reply.status, await reply.text()
 
 
-async def _many(duck: RunningWorkbench, calls: list[tuple[str, dict[str, object]]]) -> list[tuple[int, str]]:
-    headers = {"Authorization": f"Bearer {duck.key}"}
+async def _many(
+    duck: RunningWorkbench, calls: list[tuple[str, dict[str, object]]], accept: str = "*/*"
+) -> list[tuple[int, str]]:
+    headers = {"Authorization": f"Bearer {duck.key}", "Accept": accept}
     limit = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(170)
     async with aiohttp.ClientSession(headers=headers, connector=limit, timeout=timeout) as session:
@@ -102,3 +104,13 @@ def test_one_app_at_full_speed_does_not_starve_the_rest(local: RunningWorkbench)
         return taken
 
     assert asyncio.run(run()) < 2
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+def test_no_large_reply_loses_its_tail(duck: RunningWorkbench, accept: str) -> None:
+    sizes = [1_300_000, 2_200_000, 3_000_000]
+    for _ in range(2):
+        calls: list[tuple[str, dict[str, object]]] = [("/chat/echo", {"query": "x" * size}) for size in sizes]
+        for (status, body), size in zip(asyncio.run(_many(duck, calls, accept)), sizes, strict=True):
+            assert status == 200
+            assert ("x" * size in body, "(turn 1)" in body[-1000:]) == (True, True)
