@@ -37,6 +37,9 @@ def _absolute_links(events: Iterator[Event], origin: str) -> Iterator[Event]:
     last: Raw | None = None
     for event in events:
         if isinstance(event, Text):
+            if not held and "]" not in event.text:
+                yield event
+                continue
             text, held = _split(_LINK.sub(f"]({origin}", held + event.text))
             last = event.raw
             raw = _with_text(event.raw, text)

@@ -75,6 +75,7 @@ class Run:
         self._waiting: deque[Event] = deque()
         self._signal = Signal()
         self._is_over = False
+        self._is_told = False
         self._last_event = self._last_chunk = time.monotonic()
         self._own_deadline = self._last_event + limits.own
         self._run_deadline = float("inf")
@@ -105,8 +106,8 @@ class Run:
         return bool(self._waiting)
 
     def wait(self, max_wait: float) -> bool:
-        """Waits for the next event; whether there is one."""
-        if not self._waiting:
+        """Waits for the next event; whether there is one. None comes after the ending."""
+        if not self._waiting and not self._is_told:
             self._signal.wait(max(0.0, max_wait))
         return bool(self._waiting)
 
@@ -124,7 +125,7 @@ class Run:
             if isinstance(event, Silence):
                 self.chunk_left()
             yield event
-            if isinstance(event, Finished | Paused | Failed):
+            if self._is_told:
                 return
 
     def next(self, max_wait: float) -> Event:
@@ -138,6 +139,7 @@ class Run:
         event = self._waiting.popleft()
         if not self._waiting:
             self._signal.clear()
+        self._is_told = isinstance(event, Finished | Paused | Failed)
         return event
 
     def _await(self, max_wait: float) -> None:
@@ -163,8 +165,8 @@ class Run:
         )
 
     def _read(self, events: Iterator[Event]) -> None:
-        """The pump."""
-        turn_began = time.monotonic()
+        """The pump. Its first turn ends with the first event, which decides the status and is waited for."""
+        turn_began = 0.0
         try:
             for event in events:
                 self._put(event)

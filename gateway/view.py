@@ -1,10 +1,14 @@
 """How much of a run a reply shows, and under which addresses: what every writer must know beside the events."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from gateway.detail import Detail, scrubbed
 from gateway.events import Raw
 from gateway.links import absolute
+
+_TEXTS: Final = frozenset({"message", "agent_message", "text_chunk"})
+"""Events that hold nothing but text, which the stage before the writers has been through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +32,7 @@ class View:
     def of_raw(self, raw: Raw) -> Raw | None:
         """Dify's own dict as it may leave; None when nothing of it may."""
         shown = scrubbed(raw, self.detail)
-        return None if shown is None else absolute(shown, self.origin)
+        if shown is None or not self.origin or raw.get("event") in _TEXTS:
+            return shown
+        linked: Raw = absolute(shown, self.origin)
+        return linked

@@ -1,0 +1,1 @@
+"""Measurements of the plugin, each printing a ratio. Not packaged."""
