@@ -1,0 +1,6 @@
+"""Starts the SDK's runtime."""
+
+from dify_plugin import DifyPluginEnv, Plugin
+
+if __name__ == "__main__":
+    Plugin(DifyPluginEnv()).run()
