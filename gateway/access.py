@@ -75,7 +75,8 @@ def _no_app_named(settings: Settings) -> DuckError:
 
 def _unreadable_entry(settings: Settings) -> DuckError | None:
     """The fault that may be why a name is unknown."""
-    unread = (fault for fault in settings.faults if fault.setting in ("apps", "aliases"))
+    told = [app.fault for app in settings.apps]
+    unread = (fault for fault in settings.faults if fault.setting in ("apps", "aliases") and fault not in told)
     return next((fault.as_error() for fault in unread), None)
 
 

@@ -132,7 +132,7 @@ class _Reading:
         return _dict(self.message_end or _NOTHING, "metadata")
 
     def _outputs(self, finished: Raw) -> Raw | None:
-        return _dict(finished, "outputs") if self.kind is Kind.WORKFLOW else None
+        return dict(_dict(finished, "outputs")) if self.kind is Kind.WORKFLOW else None
 
     def _usage(self, finished: Raw) -> Usage | None:
         """Dify's numbers; a zero total is its way to say that it did not count (a stopped run, wire 14.18)."""

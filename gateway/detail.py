@@ -79,6 +79,10 @@ _PASSED_AT_ANSWER: Final = frozenset(
 def scrubbed(raw: Raw, detail: Detail) -> Raw | None:
     """Dify's dict as it may leave at this level; None when nothing of it may. A member that may not leave is empty."""
     name = raw.get("event")
+    if not isinstance(name, str):
+        name = ""
+    if name == "error":
+        return _error_event(raw, detail)
     if name in _TEXTS or (name == "message_file" and "answer" in raw):
         return raw if detail > Detail.ANSWER else _without_step_names(raw)
     if detail is Detail.FULL:
@@ -89,6 +93,13 @@ def scrubbed(raw: Raw, detail: Detail) -> Raw | None:
         return None
     hidden = _CONTENT | _PROGRESS if detail is Detail.ANSWER else _CONTENT
     return _with_own_outputs(_with_plain_error(_emptied(raw, hidden)), raw)
+
+
+def _error_event(raw: Raw, detail: Detail) -> Raw:
+    """An `error` with its message in plain words (Dify packs JSON in JSON), from `progress` on like a step's."""
+    message = raw.get("message")
+    said = readable(message) if isinstance(message, str) and detail > Detail.ANSWER else ""
+    return {**_members(raw, frozenset()), "message": said}
 
 
 def _with_own_outputs(shown: Raw, raw: Raw) -> Raw:

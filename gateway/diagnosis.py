@@ -32,6 +32,14 @@ _SECRET: Final = re.compile(
 )
 """Keys as providers write them into their messages; a digit or a mask tells them from plain words."""
 
+_INNER_ADDRESS: Final = re.compile(r"https?://(?:[\w-]+|\d+(?:\.\d+){3}|\[[^\]]*\])(?::\d+)?(?![\w.-])[^\s'\"),]*")
+"""An address whose host has no domain, such as http://api:5001: a container or a machine inside."""
+
+_PATH: Final = re.compile(r"(?<![\w.:/-])/(?:[\w.@+-]+/)+[\w.@+-]*")
+_JSON_BEGINS: Final = re.compile(r"[{\[]\s*[\"'{\[]|^\s*\"")
+"""Where packed data begins in a text; what could not be unpacked is not for people."""
+
+_SECRET_NAME: Final = re.compile(r"key|token|secret|password|authorization", re.IGNORECASE)
 _NOISE: Final = re.compile(
     r"^(?:Run failed: |\[models\] |Error: |(?:Failed to transform agent message: )?req_id: \w+ |PluginInvokeError: "
     r"|(?:[\w-]+ )*invoke error: |An error occurred in the \S+?, please contact the author of \S+ for help, "
@@ -47,6 +55,8 @@ def from_platform(text: str) -> DuckError:
     http_error = _HTTP_ERROR.search(text) if text.startswith("invoke app failed: ") else None
     if http_error:
         return _from_http_error(int(http_error[1]), _json_object(http_error[2]))
+    if text.startswith("read app failed: request failed: "):  # shape C: Dify's own words, whatever they are
+        return _dify_error()
     for fragment, failure in _TRANSPORT_FAILURES:
         if fragment in text:
             return failure()
@@ -89,10 +99,14 @@ def readable(text: str) -> str:
     inner = _innermost(text)
     if TRACEBACK in inner:
         inner = _last_line(inner)
-    line = " ".join(_SECRET.sub("***", inner).split())
-    if line.startswith(("{", "[{", '["', '"')):
-        return ""
+    line = _masked(_JSON_BEGINS.split(inner, maxsplit=1)[0])
     return line if len(line) <= MAX_CAUSE else line[: MAX_CAUSE - 1] + "…"
+
+
+def _masked(text: str) -> str:
+    """One line without keys, and without addresses and paths of the platform's inside."""
+    text = _SECRET.sub("***", text)
+    return " ".join(_PATH.sub("(path)", _INNER_ADDRESS.sub("(address)", text)).split())
 
 
 def without_traceback(text: str) -> str:
@@ -120,8 +134,8 @@ def _from_http_error(status: int, body: Mapping[str, Any] | None) -> DuckError:
         return _dify_error()
     if message == "":
         return nameless_refusal()
-    if _is_from_provider(message):
-        return _provider_error(message)
+    if message.startswith(("Run failed: ", "{")) or _is_from_provider(message):
+        return from_run_error(message)
     said = readable(message).rstrip(".")
     return DuckError(
         "invalid_request",
@@ -314,7 +328,9 @@ def _message_of(packed: Mapping[str, Any]) -> str:
         None if packed.get("code") == 0 else packed.get("message"),
         error,
         packed.get("detail"),
-        next(iter(packed.values())) if len(packed) == 1 else None,
+        next((value for name, value in packed.items() if not _SECRET_NAME.search(str(name))), None)
+        if len(packed) == 1
+        else None,
     )
     return next((text for text in candidates if isinstance(text, str) and text), "")
 
@@ -341,7 +357,7 @@ def _python_literal(text: str) -> object:
 
 
 def _invalid_input(message: str) -> DuckError:
-    return DuckError("invalid_input", message, "The app's input form in Dify says what it takes.")
+    return DuckError("invalid_input", _masked(message), "The app's input form in Dify says what it takes.")
 
 
 _PROVIDER_CODES: Final = frozenset(

@@ -26,32 +26,38 @@ _BEGINNINGS: Final = ("](/files/tools/", "](/files/")
 def absolute_links(events: Iterator[Event], origin: str) -> Iterator[Event]:
     """`events` with every relative link to a file prefixed by `origin`, which has no slash at its end.
 
-    The end of a text that may be the beginning of a link waits for the next event, so that a link is found also where
-    it is cut. No text is lost, and none changes places with another event. Without an origin nothing is touched.
+    A text whose end may be the beginning of a link waits for the next event, so that a link is found also where it is
+    cut. No text is lost, and none changes places with another event. Without an origin nothing is touched.
     """
     return _absolute_links(events, origin) if origin else events
 
 
 def _absolute_links(events: Iterator[Event], origin: str) -> Iterator[Event]:
-    held = ""
-    last: Raw | None = None
+    held: list[Text] = []
     for event in events:
-        if isinstance(event, Text):
-            if not held and "]" not in event.text:
-                yield event
-                continue
-            text, held = _split(_LINK.sub(f"]({origin}", held + event.text))
-            last = event.raw
-            raw = _with_text(event.raw, text)
-            if text:
-                yield Text(text, raw)
-            elif raw is not None:
-                yield Passed(raw)
-            continue
-        if held and not isinstance(event, TextReplaced):
-            yield Text(held, _with_text(last, held))
-        held = ""
-        yield _absolute_event(event, origin)
+        if not isinstance(event, Text):
+            yield from _linked(held, origin)
+            held = []
+            yield _absolute_event(event, origin)
+        elif held or "]" in event.text:
+            held.append(event)
+            if not _may_begin_link("".join(text.text for text in held)):
+                yield from _linked(held, origin)
+                held = []
+        else:
+            yield event
+
+
+def _linked(held: list[Text], origin: str) -> Iterator[Event]:
+    """The texts as they came; where links were found, all text in the last of them."""
+    text = "".join(event.text for event in held)
+    linked = _LINK.sub(f"]({origin}", text)
+    if linked == text:
+        yield from held
+        return
+    *emptied, last = held
+    yield from (Passed(_with_text(event.raw, "")) for event in emptied if event.raw is not None)
+    yield Text(linked, None if last.raw is None else _with_text(last.raw, linked))
 
 
 def _absolute_event(event: Event, origin: str) -> Event:
@@ -79,28 +85,21 @@ def absolute(value: Any, origin: str) -> Any:
             return value
 
 
-def _split(text: str) -> tuple[str, str]:
-    """What may leave now, and the end that could still become a link."""
+def _may_begin_link(text: str) -> bool:
+    """Whether the end of a text could still become a link."""
     bracket = text.rfind("]")
-    if bracket < 0 or not _may_become_link(text[bracket:]):
-        return text, ""
-    return text[:bracket], text[bracket:]
-
-
-def _may_become_link(tail: str) -> bool:
+    tail = text[bracket:] if bracket >= 0 else ""
+    if not tail:
+        return False
     for beginning in _BEGINNINGS:
-        if beginning.startswith(tail):
-            return True
         digits = tail.removeprefix(beginning)
-        if tail.startswith(beginning) and re.fullmatch("[0-9a-f]{0,8}", digits):
+        if beginning.startswith(tail) or (tail.startswith(beginning) and re.fullmatch("[0-9a-f]{0,8}", digits)):
             return True
     return False
 
 
-def _with_text(raw: Raw | None, text: str) -> Raw | None:
+def _with_text(raw: Raw, text: str) -> Raw:
     """Dify's dict with the text that its event now has."""
-    if raw is None or raw.get("answer") == text:
-        return raw
     if "answer" in raw:
         return {**raw, "answer": text}
     data = raw.get("data")

@@ -133,16 +133,16 @@ class Settings:
 
 def parse(raw: Mapping[str, Any]) -> Settings:
     """The settings in what Dify sent; never raises, whatever that is. Parsed once per distinct content."""
-    return _parse(json_bytes(dict(raw)))
+    try:
+        return _parse(json_bytes(dict(raw)))
+    except ValueError:  # nested deeper than any form makes it
+        fault = Fault("settings", 0, "can't be read")
+        return Settings(faults=(fault,), fatal=(fault,))
 
 
 @lru_cache(maxsize=256)
 def _parse(content: bytes) -> Settings:
-    try:
-        settings = _Reader(pydantic_core.from_json(content)).settings()
-    except ValueError:  # nested deeper than any form makes it
-        fault = Fault("settings", 0, "can't be read")
-        settings = Settings(faults=(fault,), fatal=(fault,))
+    settings = _Reader(pydantic_core.from_json(content)).settings()
     for fault in settings.faults:
         logger.warning("misconfigured: %s", fault)
     return settings

@@ -27,10 +27,10 @@ class _Pool:
 
     def __init__(self) -> None:
         self.in_use = 0
-        self.freed = Signal()
 
 
 _pools: Final[dict[str, _Pool]] = {}
+_freed: Final = Signal()
 _waiting: Final[set[object]] = set()
 
 
@@ -45,7 +45,7 @@ class Slot:
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.in_use -= 1
-            pool.freed.set()
+            _freed.set()
 
 
 def take_slot(endpoint_id: str, max_streams: int, max_wait: float = MAX_WAIT) -> Slot:
@@ -54,19 +54,20 @@ def take_slot(endpoint_id: str, max_streams: int, max_wait: float = MAX_WAIT) ->
     most = most_streams(os.environ)
     deadline = time.monotonic() + max_wait
     while pool.in_use >= max_streams or sum(other.in_use for other in _pools.values()) >= most:
-        pool.freed.clear()
         left = deadline - time.monotonic()
         if left <= 0 or len(_waiting) >= MOST_WAITING:
             raise _too_many(max_streams) if pool.in_use >= max_streams else _process_is_full(most)
-        _wait(pool, left)
+        _wait(left)
     return Slot(pool)
 
 
-def _wait(pool: _Pool, seconds: float) -> None:
+def _wait(seconds: float) -> None:
+    """Until a slot of any endpoint is free; the waiters then look again, in the order in which they came."""
     waiter = object()
     _waiting.add(waiter)
+    _freed.clear()
     try:
-        pool.freed.wait(seconds)
+        _freed.wait(seconds)
     finally:
         _waiting.discard(waiter)
 

@@ -170,6 +170,8 @@ class Run:
         try:
             for event in events:
                 self._put(event)
+                if self._is_over:  # given up: a source that never waits would not notice
+                    return
                 if self._last_event - turn_began > TURN:
                     gevent.sleep(0)
                     turn_began = time.monotonic()
@@ -216,7 +218,9 @@ def _chunks(run: Run, write: Writer, heartbeat: float) -> Generator[bytes]:
                 run.chunk_left()
     except Exception as error:  # noqa: BLE001 - law 3: a generator that raises has its traceback put into the body
         logger.error("request %s: writing the reply failed: %s", run.name, place_of(error))
-        yield from _last_words(write)
+        for chunk in _last_words(write):
+            yield chunk
+            pace.sent(len(chunk))
     finally:
         run.stop()
     pace.wait_for_end()
@@ -231,28 +235,39 @@ def _last_words(write: Writer) -> Iterator[bytes]:
 
 
 def _gathered(run: Run, write: Writer, heartbeat: float, pace: "_Pace") -> Iterator[bytes]:
-    """Joins the frames of events that came together, holding them as long as the reader's arrears ask for."""
+    """Joins the frames of events that came together, holding them as long as the reader's arrears ask for.
+
+    What was gathered leaves also when the writer raises.
+    """
     gathered: list[bytes] = []
     began = turn_began = time.monotonic()
-    for frame in write(run.events(heartbeat)):
-        now = time.monotonic()
-        if not gathered:
-            began = now
-        gathered.append(frame)
-        if now - turn_began > TURN:
-            gevent.sleep(0)
-            turn_began = time.monotonic()
-        if run.has_more and now < began + MAX_HOLD:
-            continue
-        hold = began + pace.hold(now) - now
-        if hold >= MIN_HOLD and run.wait(hold):
-            continue
-        chunk = b"".join(gathered)
-        gathered.clear()
-        if chunk:
-            yield chunk
-    if gathered:
-        yield b"".join(gathered)
+    try:
+        for frame in write(run.events(heartbeat)):
+            now = time.monotonic()
+            if not gathered:
+                began = now
+            gathered.append(frame)
+            if now - turn_began > TURN:
+                gevent.sleep(0)
+                turn_began = time.monotonic()
+            if run.has_more and now < began + MAX_HOLD:
+                continue
+            hold = began + pace.hold(now) - now
+            if hold >= MIN_HOLD and run.wait(hold):
+                continue
+            yield from _joined(gathered)
+    except Exception:
+        yield from _joined(gathered)
+        raise
+    yield from _joined(gathered)
+
+
+def _joined(gathered: list[bytes]) -> Iterator[bytes]:
+    """What was gathered, as one piece; nothing when there is nothing in it. Leaves the list empty."""
+    piece = b"".join(gathered)
+    gathered.clear()
+    if piece:
+        yield piece
 
 
 class _Pace:

@@ -32,7 +32,7 @@ class View:
     def of_raw(self, raw: Raw) -> Raw | None:
         """Dify's own dict as it may leave; None when nothing of it may."""
         shown = scrubbed(raw, self.detail)
-        if shown is None or not self.origin or raw.get("event") in _TEXTS:
+        if shown is None or not self.origin or str(raw.get("event")) in _TEXTS:
             return shown
         linked: Raw = absolute(shown, self.origin)
         return linked

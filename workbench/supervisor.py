@@ -40,8 +40,9 @@ class PluginFiles(DefaultFilter):
         self._directory = directory
 
     def __call__(self, change: Change, path: str) -> bool:
-        folder = Path(path).relative_to(self._directory).parts[0]
-        return folder not in OTHER_FOLDERS and super().__call__(change, path)
+        folder, *rest = Path(path).relative_to(self._directory).parts
+        hidden = bool(rest) and folder.startswith(".")
+        return folder not in OTHER_FOLDERS and not hidden and super().__call__(change, path)
 
 
 class Supervisor:

@@ -110,7 +110,7 @@ class Bench:
             assert self._thread.is_alive()
             time.sleep(0.01)
         self._stopped = False
-        self.http = httpx.Client(base_url=self.url, timeout=WAIT_SECONDS, trust_env=False)
+        self.http = self._client()
 
     def app_id(self, name: str) -> str:
         return stable_id("test app", name)
@@ -155,6 +155,8 @@ class Bench:
 
     def kill_plugin(self) -> None:
         os.kill(self.plugin_pid(), signal.SIGKILL)
+        # A whole reply may still lack the message that ends it; now it will, and what follows on its connection waits.
+        self.http = self._client()
 
     def environment(self) -> dict[str, str]:
         """What a plugin needs to connect to a remote bench."""
@@ -177,6 +179,9 @@ class Bench:
 
     def sleep_past_the_short_reply_gap(self) -> None:
         time.sleep(2 * laws.SHORT_REPLY_GAP)
+
+    def _client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=WAIT_SECONDS, trust_env=False)
 
     def stop(self) -> None:
         if self._stopped:

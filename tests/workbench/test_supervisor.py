@@ -130,6 +130,7 @@ def test_only_the_plugins_own_files_count_as_changed() -> None:
         "workbench/host.py",
         ".venv/lib/a.py",
         ".git/index",
+        ".ruff_cache/a",
         "endpoints/__pycache__/a.pyc",
         "docs/a.md",
     )

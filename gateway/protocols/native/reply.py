@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from werkzeug import Request
 from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from gateway.answer import Answer
 from gateway.call import Asked
@@ -47,18 +48,18 @@ _BY_RANGE: Final[Mapping[str, tuple[str, ...]]] = {
 def read(request: Request, view: View) -> tuple[Asked, Reply]:
     """What was asked, and the reply. Raises `DuckError` as `read_native` and `choose` do."""
     native = read_native(request)
-    form, is_streamed = choose(native.response_mode or "", request.accept_mimetypes)
+    form, is_streamed = choose(native.response_mode or "", request.headers.get("Accept", ""))
     if is_streamed:
         return native.asked(), Streamed(form.value, writer(form, view), {})
     late = (lambda answer, shape: late_writer(answer, view, shape)) if form is Form.JSON else None
     return native.asked(), Whole(form.value, lambda answer: whole(form, answer, view), late)
 
 
-def choose(response_mode: str, accept: MIMEAccept) -> tuple[Form, bool]:
+def choose(response_mode: str, accept: str) -> tuple[Form, bool]:
     """The form, and whether it is streamed (DESIGN section 3, "Which reply").
 
-    response_mode: `streaming`, `blocking`, or `""`: it decides stream or one body, `accept` the form. Without an
-    `Accept` that names a form it is SSE. Raises `not_acceptable` when only other types are accepted.
+    response_mode: `streaming`, `blocking`, or `""`: it decides stream or one body, `accept`, the header, the form.
+    Without a header that names a form it is SSE. Raises `not_acceptable` when only other types are accepted.
     """
     form = _accepted(accept)
     if response_mode == "blocking":
@@ -68,15 +69,16 @@ def choose(response_mode: str, accept: MIMEAccept) -> tuple[Form, bool]:
     return form, form is not Form.JSON
 
 
-def _accepted(accept: MIMEAccept) -> Form:
+def _accepted(accept: str) -> Form:
     """The best of the client's types that Duck knows, by `q`, then by the client's order; then by its ranges.
 
     axios sends `application/json, text/plain, */*`, n8n `application/json,text/html,…;q=0.9, image/*;q=0.8, */*;q=0.7`:
-    both mean JSON.
+    both mean JSON. Java sends `q=.2`, which werkzeug would pass over with its type.
     """
-    if not accept:
+    if not accept.strip():
         return Form.SSE
-    wanted = [(name.partition(";")[0].strip().lower(), quality) for name, quality in accept]
+    parsed = parse_accept_header(accept.replace("q=.", "q=0."), MIMEAccept)
+    wanted = [(name.partition(";")[0].strip().lower(), quality) for name, quality in parsed]
     wanted.sort(key=lambda item: -item[1])
     refused = {name for name, quality in wanted if quality <= 0}
     names = [name for name, _ in wanted if name not in refused]

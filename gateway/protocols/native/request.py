@@ -4,8 +4,10 @@ Checks, the first that fails wins: 1 size, 2 content type and charset, 3 syntax,
 platform can't carry. What is in the body wins over the query string. A key is never read here.
 """
 
+import codecs
 from collections.abc import Mapping
 from typing import Any, Final, Literal
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug import Request
@@ -78,7 +80,7 @@ def read_body(request: Request) -> bytes:
             "The body has 10 MiB or more, and Dify's plugin daemon cuts it there.",
             "Send less, or a link to a file as a file input.",
         )
-    return b"" if body == _NO_BODY else body
+    return b"" if body == _NO_BODY else body.removeprefix(codecs.BOM_UTF8)
 
 
 def _from_body(request: Request) -> dict[str, Any]:
@@ -91,7 +93,7 @@ def _from_body(request: Request) -> dict[str, Any]:
     if request.mimetype_params.get("charset", "").strip("\"'").lower() not in _UTF8:
         raise DuckError("unsupported_media_type", "The body is not in UTF-8.", "Send it in UTF-8.")
     if mimetype == "application/x-www-form-urlencoded" and not body.lstrip().startswith(b"{"):
-        return _from_pairs(list(request.form.items(multi=True)), is_body=True)
+        return _from_pairs(_form_pairs(body), is_body=True)
     if mimetype == "text/plain":
         return {"query": _text(body)}
     if mimetype in _JSON_TYPES or mimetype.endswith("+json") or body.lstrip().startswith(b"{"):
@@ -101,6 +103,13 @@ def _from_body(request: Request) -> dict[str, Any]:
         f"Duck does not read bodies of the type {mimetype[:100]}." if mimetype else "The body has no Content-Type.",
         "Send application/json, application/x-www-form-urlencoded, multipart/form-data or text/plain.",
     )
+
+
+def _form_pairs(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        raise DuckError("invalid_request", "A field of the form is not UTF-8.", "Send it in UTF-8.") from error
 
 
 def _from_multipart(request: Request) -> dict[str, Any]:
@@ -133,7 +142,7 @@ def _json_object(body: bytes) -> dict[str, Any]:
 
 def _text(body: bytes) -> str:
     try:
-        return body.decode("utf-8-sig")
+        return body.decode()
     except UnicodeDecodeError as error:
         raise DuckError(
             "invalid_request", f"The body is not UTF-8 at byte {error.start}.", "Send it in UTF-8."

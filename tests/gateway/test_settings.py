@@ -1,0 +1,512 @@
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from gateway.detail import Detail
+from gateway.errors import DuckError
+from gateway.events import Kind
+from gateway.settings import (
+    APP_SELECTORS,
+    DEFAULT_MAX_STREAMS,
+    MIN_KEY_LENGTH,
+    Access,
+    AccessKey,
+    App,
+    Exposure,
+    Fault,
+    Settings,
+    canonical_id,
+    parse,
+)
+from tests.gateway.mutations import json_values
+
+FORM: Final = Path(__file__).resolve().parents[2] / "group" / "duck.yaml"
+ID: Final = "11111111-1111-4111-8111-111111111111"
+OTHER_ID: Final = "22222222-2222-4222-8222-222222222222"
+KEY: Final = "a-long-enough-key"
+
+FIELDS: Final = {field["name"]: field for field in yaml.safe_load(FORM.read_text("utf-8"))["settings"]}
+"""The settings form, as Dify reads it."""
+
+
+def picked(app_id: str, **more: Any) -> dict[str, Any]:
+    """What Dify's app-selector sends."""
+    return {"type": "app-selector", "app_id": app_id, "inputs": {}, "files": [], **more}
+
+
+def key(caller: str, text: str) -> AccessKey:
+    return AccessKey(caller, hashlib.sha256(text.encode()).digest())
+
+
+# -- Both meanings of empty ----------------------------------------------------------------------------------------
+
+
+def test_nothing_at_all_is_safe() -> None:
+    assert parse({}) == Settings()
+    settings = Settings()
+    assert (settings.apps, settings.access_keys, settings.access, settings.exposure, settings.detail) == (
+        (),
+        (),
+        Access.KEY,
+        Exposure.LISTED,
+        Detail.ANSWER,
+    )
+
+
+@pytest.mark.parametrize("empty", [None, ""], ids=["missing", "cleared"])
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_setting_that_was_cleared_is_as_if_it_were_missing(name: str, empty: str | None) -> None:
+    others: dict[str, Any] = {"apps": f"echo={ID}", "access_keys": KEY, "detail": "full", "max_streams": "7"}
+    others.pop(name, None)
+    assert parse({**others, name: empty}) == parse(others)
+
+
+def test_the_numbers_are_those_of_the_design() -> None:
+    assert (Settings().max_streams, DEFAULT_MAX_STREAMS) == (100, 100)
+
+
+def test_white_space_is_empty_too() -> None:
+    texts = [name for name, field in FIELDS.items() if field["type"] in ("text-input", "secret-input")]
+    assert parse(dict.fromkeys(texts, " \t ")) == Settings()
+
+
+# -- The form ------------------------------------------------------------------------------------------------------
+
+
+def test_every_default_of_the_form_is_the_default_of_an_empty_field() -> None:
+    defaults = {name: field["default"] for name, field in FIELDS.items() if "default" in field}
+    assert parse(defaults) == Settings()
+
+
+def test_every_option_of_the_form_is_understood() -> None:
+    options = [(name, option["value"]) for name, field in FIELDS.items() for option in field.get("options", ())]
+    assert {(name, value): parse({name: value}).faults for name, value in options} == dict.fromkeys(options, ())
+    assert len(options) == 9
+
+
+def test_no_field_is_required_and_every_one_is_explained() -> None:
+    assert [name for name, field in FIELDS.items() if field["required"]] == []
+    assert [name for name, field in FIELDS.items() if not field["label"]["en_US"]] == []
+
+
+@pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if "placeholder" in field])
+def test_a_placeholder_of_the_form_shows_what_a_line_looks_like(name: str) -> None:
+    shown = FIELDS[name]["placeholder"]["en_US"].replace("0b1c…", ID).replace("7f3a…", OTHER_ID)
+    more = {"app": picked(ID), "app_2": picked(OTHER_ID)} if name == "aliases" else {}
+    assert parse({**more, name: shown}).faults == ()
+
+
+# -- Apps ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("raw", "apps", "default"),
+    [
+        pytest.param({"app": picked(ID)}, [App("app", ID)], "app", id="one, without an alias"),
+        pytest.param(
+            {"app": picked(ID), "app_2": picked(OTHER_ID)}, [App("app", ID), App("app_2", OTHER_ID)], "app", id="two"
+        ),
+        pytest.param(
+            {"app": picked(ID), "app_5": picked(OTHER_ID), "aliases": "a, b"},
+            [App("a", ID), App("b", OTHER_ID)],
+            "a",
+            id="aliases, in the order of what is picked",
+        ),
+        pytest.param(
+            {"app": picked(ID), "app_2": picked(OTHER_ID), "aliases": "a"},
+            [App("a", ID), App("app_2", OTHER_ID)],
+            "a",
+            id="fewer aliases than apps",
+        ),
+        pytest.param(
+            {"app": picked(ID, inputs={"city": "Oslo"})}, [App("app", ID, inputs={"city": "Oslo"})], "app", id="inputs"
+        ),
+        pytest.param({"apps": f"a={ID}, b={OTHER_ID}"}, [App("a", ID), App("b", OTHER_ID)], None, id="pairs"),
+        pytest.param({"apps": ID}, [App(ID, ID)], None, id="a bare id is its own alias"),
+        pytest.param(
+            {"apps": f"a = {ID}\uff0cb={OTHER_ID}\uff1b"}, [App("a", ID), App("b", OTHER_ID)], None, id="full width"
+        ),
+        pytest.param({"apps": f"{{on: {ID}}}"}, [App("on", ID)], None, id="a truth value for an alias"),
+        pytest.param({"apps": f" a={ID}\n\tb={OTHER_ID},"}, [App("a", ID), App("b", OTHER_ID)], None, id="white space"),
+        pytest.param({"apps": f"a={ID.upper()}"}, [App("a", ID)], None, id="an id in capitals"),
+        pytest.param({"apps": f"a={ID.replace('-', '')}"}, [App("a", ID)], None, id="an id without dashes"),
+        pytest.param({"apps": f"{{a: {ID}, b: {OTHER_ID}}}"}, [App("a", ID), App("b", OTHER_ID)], None, id="YAML"),
+        pytest.param(
+            {
+                "apps": json.dumps(
+                    {"a": {"app_id": ID, "kind": "workflow", "query": "q", "answer": "out", "user": "who"}}
+                )
+            },
+            [App("a", ID, Kind.WORKFLOW, "q", "out", "who")],
+            None,
+            id="JSON, with more for an app",
+        ),
+        pytest.param(
+            {"app": picked(ID, inputs={"x": 1}), "aliases": "a", "apps": "{a: {kind: agent, answer: text}}"},
+            [App("a", ID, Kind.AGENT, answer="text", inputs={"x": 1})],
+            "a",
+            id="an entry that adds to an app above",
+        ),
+        pytest.param({"apps": f"{{7: {ID}}}"}, [App("7", ID)], None, id="a number for an alias"),
+        pytest.param({"app": picked(ID, inputs="no object")}, [App("app", ID)], "app", id="inputs that are none"),
+    ],
+)
+def test_apps_are(raw: dict[str, Any], apps: list[App], default: str | None) -> None:
+    settings = parse(raw)
+    assert list(settings.apps) == apps
+    assert settings.faults == ()
+    assert (settings.default_app and settings.default_app.alias) == default
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("chat", Kind.CHAT),
+        ("agent", Kind.AGENT),
+        ("agent-chat", Kind.AGENT),
+        ("chatflow", Kind.CHATFLOW),
+        ("advanced-chat", Kind.CHATFLOW),
+        ("workflow", Kind.WORKFLOW),
+        ("completion", Kind.COMPLETION),
+        ("", None),
+    ],
+)
+def test_a_kind_is_known_by_peoples_name_and_by_difys(kind: str, expected: Kind | None) -> None:
+    assert parse({"apps": f'{{a: {{app_id: {ID}, kind: "{kind}"}}}}'}).apps == (App("a", ID, expected),)
+
+
+@pytest.mark.parametrize("name", ["echo", ID, ID.upper(), ID.replace("-", "")])
+def test_an_app_is_named_by_its_alias_or_its_id(name: str) -> None:
+    found = parse({"apps": f"echo={ID}"}).app_named(name)
+    assert found
+    assert found.app_id == ID
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (ID, ID),
+        (ID.upper(), ID),
+        (ID.replace("-", ""), ID),
+        ("", ""),
+        ("x" * 36, ""),
+        (f"{{{ID}}}", ""),
+        (f"urn:uuid:{ID}", ""),
+    ],
+)
+def test_an_id_is_canonical_or_none(text: str, expected: str) -> None:
+    assert canonical_id(text) == expected
+
+
+# -- Keys ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(KEY, [key("default", KEY)], id="a bare key"),
+        pytest.param(f"web={KEY}", [key("web", KEY)], id="a named key"),
+        pytest.param(f"web={KEY}, other={KEY}2", [key("web", KEY), key("other", f"{KEY}2")], id="commas"),
+        pytest.param(f"web={KEY}\nother={KEY}2", [key("web", KEY), key("other", f"{KEY}2")], id="white space"),
+        pytest.param("dGhpcyBpcyBhIGtleQ==", [key("default", "dGhpcyBpcyBhIGtleQ==")], id="a bare key that ends in ="),
+        pytest.param("Zm9=vYmFyYmF6cXV4", [key("default", "Zm9=vYmFyYmF6cXV4")], id="a bare key that holds ="),
+        pytest.param(f"web={KEY}==", [key("web", f"{KEY}==")], id="a named key that ends in ="),
+        pytest.param(f"Web={KEY}", [key("default", f"Web={KEY}")], id="what is no name belongs to the key"),
+        pytest.param(f"a={KEY},a={KEY}2", [key("a", KEY), key("a", f"{KEY}2")], id="two keys of one caller"),
+        pytest.param(f"a={KEY},a={KEY}", [key("a", KEY)], id="the same key twice"),
+        pytest.param("é" * 16, [key("default", "é" * 16)], id="no ASCII"),
+        pytest.param(
+            f"web=sha256:{hashlib.sha256(KEY.encode()).hexdigest().upper()}", [key("web", KEY)], id="its digest"
+        ),
+    ],
+)
+def test_access_keys_are(text: str, expected: list[AccessKey]) -> None:
+    settings = parse({"access_keys": text})
+    assert list(settings.access_keys) == expected
+    assert settings.faults == ()
+
+
+# -- The other settings --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "member", "expected"),
+    [
+        ("exposure", "workspace", "exposure", Exposure.WORKSPACE),
+        ("access", "open", "access", Access.OPEN),
+        ("detail", "answer", "detail", Detail.ANSWER),
+        ("detail", "progress", "detail", Detail.PROGRESS),
+        ("detail", "full", "detail", Detail.FULL),
+        ("keep_alive", "on", "keep_alive", True),
+        ("run_timeout", "300", "run_timeout", 300.0),
+        ("run_timeout", "300s", "run_timeout", 300.0),
+        ("run_timeout", " 5 m ", "run_timeout", 300.0),
+        ("run_timeout", "1h", "run_timeout", 3600.0),
+        ("max_streams", "1", "max_streams", 1),
+        ("max_streams", " 250 ", "max_streams", 250),
+        ("files_url", "https://dify.example.com/", "files_url", "https://dify.example.com"),
+        ("files_url", "http://127.0.0.1:8080", "files_url", "http://127.0.0.1:8080"),
+        ("files_url", "https://example.com/dify", "files_url", "https://example.com/dify"),
+    ],
+)
+def test_a_setting_is(name: str, value: str, member: str, expected: object) -> None:
+    settings = parse({name: value})
+    assert getattr(settings, member) == expected
+    assert settings.faults == ()
+
+
+# -- Faults --------------------------------------------------------------------------------------------------------
+
+FAULTS: Final[dict[str, tuple[dict[str, Any], str, bool]]] = {
+    "a key too short": (
+        {"access_keys": f"web={KEY}, b=short-content"},
+        "access_keys, entry 2: under 16 characters",
+        False,
+    ),
+    "an edited mask": (
+        {"access_keys": "ab****yz-content"},
+        "access_keys, entry 1: Dify's mask was edited; enter the whole value again",
+        False,
+    ),
+    "one key, two names": (
+        {"access_keys": "a=content-content-1, b=content-content-1"},
+        "access_keys, entry 2: the same key stands under two names",
+        False,
+    ),
+    "a digest cut": (
+        {"access_keys": "a=sha256:content"},
+        "access_keys, entry 1: sha256: is followed by 64 hexadecimal digits",
+        False,
+    ),
+    "keys that are no text": ({"access_keys": ["content"]}, "access_keys: must be text", True),
+    "a bare id that is none": (
+        {"apps": f"a={ID} content"},
+        "apps, entry 2: app_id is not an app's id (a UUID, as in the address of its page in Dify)",
+        False,
+    ),
+    "an alias with a space or more": (
+        {"apps": f"{{'content x': {ID}}}"},
+        "apps, entry 1: an alias is 1 to 64 letters, digits, _ or -",
+        False,
+    ),
+    "neither pairs nor YAML": (
+        {"apps": "{content"},
+        "apps: is neither alias=app_id pairs nor YAML or JSON that maps aliases to apps",
+        False,
+    ),
+    "a kind that is none": (
+        {"apps": f"{{a: {{app_id: {ID}, kind: content}}}}"},
+        "apps, entry 1: kind must be one of chat, agent, agent-chat, chatflow, advanced-chat, workflow, completion",
+        False,
+    ),
+    "a kind that is a list": (
+        {"apps": f"{{a: {{app_id: {ID}, kind: [content]}}}}"},
+        "apps, entry 1: takes app_id, kind, query, answer, user, each a text",
+        False,
+    ),
+    "a variable that is no name": (
+        {"apps": f"{{a: {{app_id: {ID}, query: {{content: 1}}}}}}"},
+        "apps, entry 1: takes app_id, kind, query, answer, user, each a text",
+        False,
+    ),
+    "an app's own key among the apps": (
+        {"apps": "{a: {app_id: app-content}}"},
+        "apps, entry 1: an app's API key does not belong here, for this setting is not encrypted",
+        False,
+    ),
+    "an app's own key as a pair": (
+        {"apps": "a=app-content"},
+        "apps, entry 1: an app's API key does not belong here, for this setting is not encrypted",
+        False,
+    ),
+    "an entry that is a list": (
+        {"apps": "{a: [content]}"},
+        "apps, entry 1: expected an app id, or members in braces",
+        False,
+    ),
+    "a placeholder for an alias": (
+        {"apps": f"alias={ID} app_id={OTHER_ID}"},
+        "apps, entry 2: is a placeholder, not an alias",
+        False,
+    ),
+    "an alias of two apps": ({"apps": f"a={ID} a={OTHER_ID}"}, "apps, entry 2: names two apps", False),
+    "another id for an app that is picked": (
+        {"app": picked(ID), "apps": f"app={OTHER_ID}"},
+        "apps, entry 1: names an app that is picked above already, with another id",
+        False,
+    ),
+    "more aliases than apps": (
+        {"app": picked(ID), "aliases": "a, content"},
+        "aliases, entry 2: names more apps than are picked",
+        False,
+    ),
+    "aliases that are no text": ({"aliases": ["content"]}, "aliases: must be text", True),
+    "the same alias twice": (
+        {"app": picked(ID), "app_2": picked(OTHER_ID), "aliases": "content, content"},
+        "aliases, entry 2: names two apps",
+        False,
+    ),
+    "no choice of detail": ({"detail": "content"}, "detail: must be one of answer, progress, full", True),
+    "no choice of access": ({"access": 5}, "access: must be one of key, open", True),
+    "no choice of exposure": ({"exposure": ["content"]}, "exposure: must be one of listed, workspace", True),
+    "no choice of keep_alive": ({"keep_alive": True}, "keep_alive: must be one of off, on", True),
+    "open, and every app": (
+        {"access": "open", "exposure": "workspace"},
+        "access: open can't be combined with exposure: workspace",
+        True,
+    ),
+    "no time": ({"run_timeout": "content"}, "run_timeout: must be a time such as 300, 300s or 5m", True),
+    "no time at all": ({"run_timeout": "0"}, "run_timeout: must be a time such as 300, 300s or 5m", True),
+    "a time that is a number": ({"run_timeout": 300}, "run_timeout: must be text", True),
+    "no number of streams": ({"max_streams": "content"}, "max_streams: must be a whole number from 1 on", True),
+    "no stream": ({"max_streams": "0"}, "max_streams: must be a whole number from 1 on", True),
+    "no address": ({"files_url": "content"}, "files_url: must be an address such as https://dify.example.com", True),
+    "an address with a query": (
+        {"files_url": "https://content/?a=1"},
+        "files_url: must be an address such as https://dify.example.com",
+        True,
+    ),
+    "an address that could break out of HTML": (
+        {"files_url": 'https://x/"content'},
+        "files_url: must be an address such as https://dify.example.com",
+        True,
+    ),
+}
+"""Settings, the fault as it is told, and whether it governs every call."""
+
+
+@pytest.mark.parametrize(("raw", "told", "is_fatal"), FAULTS.values(), ids=list(FAULTS))
+def test_a_fault_names_setting_and_entry_and_never_the_content(raw: dict[str, Any], told: str, is_fatal: bool) -> None:
+    settings = parse(raw)
+    assert [str(fault) for fault in settings.faults] == [told]
+    assert (settings.fatal == settings.faults) is is_fatal
+    error = settings.faults[0].as_error()
+    assert (error.code, error.status) == ("misconfigured", 500)
+    assert told in error.message
+    assert "content" not in error.sentence(with_cause=True)
+
+
+@pytest.mark.parametrize("name", [*APP_SELECTORS[1:], "apps", "access_keys"])
+def test_a_fault_disables_only_what_its_entry_governs(name: str) -> None:
+    broken: dict[str, Any] = {"apps": "bad=no-id", "access_keys": f"web={KEY},bad"}
+    raw = {"app": picked(ID), "access_keys": f"web={KEY}", name: broken.get(name, {"type": "app-selector"})}
+    settings = parse(raw)
+    assert [fault.setting for fault in settings.faults] == [name]
+    assert settings.fatal == ()
+    assert settings.default_app == App("app", ID)
+    assert settings.access_keys == (key("web", KEY),)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [5, "text", [ID], {"app_id": 5}, {"app_id": "no-id"}, {"type": "app-selector"}, {"app_id": [ID]}],
+    ids=str,
+)
+@pytest.mark.parametrize("name", APP_SELECTORS)
+def test_a_picker_that_holds_no_app_is_a_fault(name: str, value: object) -> None:
+    settings = parse({name: value})
+    assert [str(fault) for fault in settings.faults] == [f"{name}: does not hold an app; pick it again"]
+    assert [(app.alias, app.app_id, app.fault) for app in settings.apps] == [(name, "", settings.faults[0])]
+    assert settings.fatal == ()
+
+
+def test_a_faulty_app_keeps_its_fault_for_those_who_call_it() -> None:
+    (app,) = parse({"apps": "a=no-id"}).apps
+    assert app.fault == Fault("apps", 1, "app_id is not an app's id (a UUID, as in the address of its page in Dify)")
+
+
+def test_a_distinct_fault_is_logged_once_and_without_its_content(duck_log: pytest.LogCaptureFixture) -> None:
+    raw = {"access_keys": "web=hunter2, ab****yz", "max_streams": "once-and-without-its-content"}
+    for _ in range(3):
+        parse(raw)
+    assert duck_log.messages == [
+        "misconfigured: access_keys, entry 1: under 16 characters",
+        "misconfigured: access_keys, entry 2: Dify's mask was edited; enter the whole value again",
+        "misconfigured: max_streams: must be a whole number from 1 on",
+    ]
+
+
+def test_settings_are_parsed_once_per_distinct_content() -> None:
+    assert parse({"max_streams": "77"}) is parse({"max_streams": "77"})
+    assert parse({"max_streams": "78"}) is not parse({"max_streams": "77"})
+
+
+def test_a_key_is_kept_as_its_digest_only() -> None:
+    assert KEY not in repr(parse({"access_keys": f"web={KEY}"}))
+
+
+# -- Anything at all -----------------------------------------------------------------------------------------------
+
+
+def nested(depth: int) -> Any:
+    value: Any = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("depth", [220, 300, 900])
+def test_settings_nested_deeper_than_any_form_makes_them_are_a_fault_that_governs_every_call(depth: int) -> None:
+    settings = parse({"something": nested(depth)})
+    assert [str(fault) for fault in settings.fatal] == ["settings: can't be read"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("{a: !!timestamp content}", id="timestamp"),
+        pytest.param("{a: !!bool content}", id="bool"),
+        pytest.param('{a: !!int ""}', id="int"),
+        pytest.param("{a: !!float x}", id="float"),
+        pytest.param("{a: !!binary é}", id="binary"),
+        pytest.param("{a: !!python/object/apply:os.getcwd []}", id="a tag that would run code"),
+        pytest.param("{a: &x [*x]}", id="itself"),
+        pytest.param("{? {a: b} : c}", id="a mapping for an alias"),
+        pytest.param("{a: 2020-99-99}", id="a date that is none"),
+        pytest.param("{" * 500, id="nested deep"),
+        pytest.param("{a: b} {c: d}", id="two documents"),
+        pytest.param("{a: \x00}", id="a control character"),
+    ],
+)
+def test_any_yaml_is_a_fault_and_no_exception(text: str) -> None:
+    settings = parse({"apps": text})
+    assert {fault.setting for fault in settings.faults} == {"apps"}
+
+
+_texts: Final = st.text(st.characters(exclude_categories=()), max_size=60) | st.sampled_from(
+    [KEY, f"a={ID}", f"{{a: {ID}}}", "{a: {app_id: 5}}", "open", "workspace", "1h", "https://x", "a,b"]
+)
+
+
+@given(raw=st.dictionaries(st.sampled_from(sorted(FIELDS)) | st.text(max_size=5), _texts | json_values, max_size=8))
+@example(raw={"apps": f"{{a: {{app_id: {ID}, kind: [x]}}}}"})
+@example(raw={"access": {"a": 1}})
+@example(raw={"aliases": "\ud800"})
+def test_any_json_is_read_without_raising(raw: dict[str, Any]) -> None:
+    settings = parse(raw)
+    assert settings.max_streams >= 1
+    assert set(settings.fatal) <= set(settings.faults)
+    assert all(isinstance(fault.as_error(), DuckError) for fault in settings.faults)
+
+
+@given(text=st.text("{}[]:,&*!?|>-'\"%@` \nab1", max_size=25))
+def test_any_text_for_apps_is_read_without_raising(text: str) -> None:
+    parse({"apps": f"{{{text}"})
+
+
+def test_no_fault_lets_more_in_than_no_setting() -> None:
+    for about, (raw, _, _) in FAULTS.items():
+        settings = parse({**raw, "access": raw.get("access", "")})
+        assert settings.fatal or settings.access is Access.KEY, about
+        assert settings.max_streams <= DEFAULT_MAX_STREAMS, about
+
+
+def test_the_shortest_key_is_long_enough_to_resist_guessing() -> None:
+    assert MIN_KEY_LENGTH >= 16
+    assert parse({"access_keys": "x" * MIN_KEY_LENGTH}).access_keys == (key("default", "x" * MIN_KEY_LENGTH),)
