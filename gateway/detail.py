@@ -86,13 +86,13 @@ def scrubbed(raw: Raw, detail: Detail) -> Raw | None:
     if name in _TEXTS or (name == "message_file" and "answer" in raw):
         return raw if detail > Detail.ANSWER else _without_step_names(raw)
     if detail is Detail.FULL:
-        return _with_own_outputs(_with_plain_error(clean(raw)), raw)
+        return _with_own_outputs(_with_plain_error(clean(raw)), raw, is_full=True)
     if name in _PROGRESS_EVENTS:
         return _with_plain_error(_emptied(raw, _CONTENT | _STEP_OUTPUTS)) if detail is Detail.PROGRESS else None
     if name not in _PASSED_AT_ANSWER:
         return None
     hidden = _CONTENT | _PROGRESS if detail is Detail.ANSWER else _CONTENT
-    return _with_own_outputs(_with_plain_error(_emptied(raw, hidden)), raw)
+    return _with_own_outputs(_with_plain_error(_emptied(raw, hidden)), raw, is_full=False)
 
 
 def _error_event(raw: Raw, detail: Detail) -> Raw:
@@ -102,12 +102,27 @@ def _error_event(raw: Raw, detail: Detail) -> Raw:
     return {**_members(raw, frozenset()), "message": said}
 
 
-def _with_own_outputs(shown: Raw, raw: Raw) -> Raw:
-    """A workflow's outputs as they are: the answer, whose members its author named."""
+def _with_own_outputs(shown: Raw, raw: Raw, *, is_full: bool) -> Raw:
+    """A workflow's outputs as its author named them.
+
+    A chatflow's are its answer once more, and as it was before a moderation replaced it (wire 14.13): shown at `full`.
+    """
     data, whole = shown.get("data"), raw.get("data")
     if raw.get("event") != "workflow_finished" or not isinstance(data, dict) or not isinstance(whole, dict):
         return shown
-    return {**shown, "data": {**data, "outputs": whole.get("outputs")}}
+    outputs = {} if "conversation_id" in raw and not is_full else own_outputs(whole.get("outputs"))
+    return {**shown, "data": {**data, "outputs": outputs}}
+
+
+def own_outputs(outputs: Any) -> Any:
+    """What a workflow's author chose to tell, word for word, but for the members that never leave (a file's)."""
+    match outputs:
+        case dict():
+            return {name: own_outputs(value) for name, value in outputs.items() if name not in _NEVER}
+        case list():
+            return [own_outputs(item) for item in outputs]
+        case _:
+            return outputs
 
 
 def _without_step_names(raw: Raw) -> Raw:

@@ -17,6 +17,9 @@ from gateway.errors import DuckError
 MAX_CAUSE: Final = 400
 """Characters of somebody else's text that are passed on: a sentence or two, not a page (own choice)."""
 
+MAX_READ: Final = 4_000
+"""Characters of it that are looked at, since a caller may choose what an app fails with (own choice)."""
+
 RETRY_AFTER_BUSY: Final = 30
 """Seconds; Dify's pool answers after 30 s of waiting for a connection (wire 14.8)."""
 
@@ -27,8 +30,8 @@ TRACEBACK: Final = "Traceback (most recent call last)"
 
 _EXCEPTION_LINE: Final = re.compile(r"\b\w+(?:Error|Exception|Warning|Interrupt)\b(?:: [^\\\"\n]*)?")
 _SECRET: Final = re.compile(
-    r"\b(?:sk|pk|rk|app|ghp|gho|xox[abpr])[-_](?=\S*[0-9*])[A-Za-z0-9*_-]{8,}|\bAKIA[0-9A-Z]{12,}|\bAIza[\w-]{20,}"
-    r"|\bBearer\s+\S+|\b(?i:api[-_ ]?key|token|secret|password)[\"']?\s*[=:]\s*(?=\S*[0-9*])[^\s,;]{8,}"
+    r"\b(?:sk|pk|rk|app|ghp|gho|xox[abpr])[-_](?=\S{0,80}[0-9*])[A-Za-z0-9*_-]{8,}|\bAKIA[0-9A-Z]{12,}|\bAIza[\w-]{20,}"
+    r"|\bBearer\s+\S+|\b(?i:api[-_ ]?key|token|secret|password)[\"']?\s*[=:]\s*(?=\S{0,80}[0-9*])[^\s,;]{8,}"
 )
 """Keys as providers write them into their messages; a digit or a mask tells them from plain words."""
 
@@ -42,7 +45,7 @@ _JSON_BEGINS: Final = re.compile(r"[{\[]\s*[\"'{\[]|^\s*\"")
 _SECRET_NAME: Final = re.compile(r"key|token|secret|password|authorization", re.IGNORECASE)
 _NOISE: Final = re.compile(
     r"^(?:Run failed: |\[models\] |Error: |(?:Failed to transform agent message: )?req_id: \w+ |PluginInvokeError: "
-    r"|(?:[\w-]+ )*invoke error: |An error occurred in the \S+?, please contact the author of \S+ for help, "
+    r"|(?:[\w-]+ ){0,4}invoke error: |An error occurred in the \S+?, please contact the author of \S+ for help, "
     r"|error type: \w+, error details: )+"
 )
 
@@ -105,7 +108,7 @@ def readable(text: str) -> str:
 
 def _masked(text: str) -> str:
     """One line without keys, and without addresses and paths of the platform's inside."""
-    text = _SECRET.sub("***", text)
+    text = _SECRET.sub("***", text[:MAX_READ])
     return " ".join(_PATH.sub("(path)", _INNER_ADDRESS.sub("(address)", text)).split())
 
 
@@ -116,7 +119,7 @@ def without_traceback(text: str) -> str:
 
 def _last_line(traceback: str) -> str:
     """The line of a traceback that is meant for people, e.g. `ValueError: the tool broke`; `""` if there is none."""
-    found = _EXCEPTION_LINE.findall(traceback)
+    found = _EXCEPTION_LINE.findall(traceback[-MAX_READ:])
     return found[-1] if found else ""
 
 

@@ -28,6 +28,9 @@ SILENCE_TIMEOUT: Final = "MAX_INVOCATION_TIMEOUT"
 MARGIN: Final = 0.02
 """Part of a limit that Duck leaves: it ends a stream at 98 % of the platform's time (own choice: 4.8 s of 240 s)."""
 
+LEAST_MARGIN: Final = 0.5
+"""Seconds; a frame may be held for 250 ms, and an end waits for 80 ms."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -53,13 +56,18 @@ class Limits:
         sdk_silence: the SDK's `max_invocation_timeout`, seconds.
         """
         own = float("inf") if run_timeout is None else run_timeout
-        silence = sdk_silence * (1 - MARGIN)
+        silence = _before(sdk_silence)
         if not is_local and run_timeout is not None:
             return cls(own, float("inf"), silence, float("inf"))
         seen = environment if is_local else {}
         run = _seconds(seen.get(READ_TIMEOUT), READ_TIMEOUT_DEFAULT, per_second=1000)
         response = _seconds(seen.get(RESPONSE_TIMEOUT), RESPONSE_TIMEOUT_DEFAULT)
-        return cls(own, run * (1 - MARGIN), silence, response * (1 - MARGIN))
+        return cls(own, _before(run), silence, _before(response))
+
+
+def _before(limit: float) -> float:
+    """Duck's own limit, a little before the platform's; half of one that is shorter than the margin."""
+    return max(limit - max(limit * MARGIN, LEAST_MARGIN), limit / 2)
 
 
 def own_timeout_error(limits: Limits) -> DuckError:

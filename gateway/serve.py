@@ -129,9 +129,13 @@ def _answer_of_app(exchange: Exchange, app_id: str | None) -> Response:
     if request.method == "HEAD":
         return _response(200, {"Content-Type": reply.content_type})
     run = _start(exchange, chosen, app, asked, view.origin)
-    if isinstance(reply, Streamed):
-        return _streamed(run, reply)
-    return _whole(exchange, run, reply, Answer(view.output), keep_alive=chosen.keep_alive)
+    try:
+        if isinstance(reply, Streamed):
+            return _streamed(run, reply)
+        return _whole(exchange, run, reply, Answer(view.output), keep_alive=chosen.keep_alive)
+    except BaseException:
+        run.stop()
+        raise
 
 
 def _start(exchange: Exchange, chosen: Settings, app: App, asked: Asked, origin: str) -> Run:
@@ -148,7 +152,6 @@ def _streamed(run: Run, reply: Streamed) -> Response:
     """Commits to 200 once the first event has come, or 10 s have passed without one."""
     first = run.first(FIRST_EVENT_WAIT)
     if isinstance(first, Failed):
-        run.stop()
         raise first.error
     started = first if isinstance(first, Started) else None
     return _body_of(run, reply.write, reply.content_type, {**reply.headers, **_conversation(started)})
@@ -168,7 +171,6 @@ def _whole(exchange: Exchange, run: Run, reply: Whole, answer: Answer, *, keep_a
             return _body_of(run, write, reply.content_type, _conversation(answer.started))
         event = run.next(min(HEARTBEAT, commit_at - time.monotonic()))
         if isinstance(event, Failed):
-            run.stop()
             raise event.error
         answer.add(event)
         exchange.started = answer.started

@@ -144,8 +144,14 @@ def parse(raw: Mapping[str, Any]) -> Settings:
 def _parse(content: bytes) -> Settings:
     settings = _Reader(pydantic_core.from_json(content)).settings()
     for fault in settings.faults:
-        logger.warning("misconfigured: %s", fault)
+        if fault not in _logged:
+            _logged.add(fault)
+            logger.warning("misconfigured: %s", fault)
     return settings
+
+
+_logged: Final[set[Fault]] = set()
+"""Faults that the log has had already, whichever form they stood in."""
 
 
 def canonical_id(text: str) -> str:
@@ -333,7 +339,7 @@ class _Reader:
     def _files_url(self) -> str:
         text = self._text("files_url").rstrip("/")
         if text and not re.fullmatch(r"https?://[^\s/?#\"'<>]+(/[^\s?#\"'<>]*)?", text):
-            self._fail("files_url", "must be an address such as https://dify.example.com")
+            self._fault("files_url", "must be an address such as https://dify.example.com")
             return ""
         return text
 

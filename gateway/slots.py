@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -18,20 +19,23 @@ WORKERS: Final = "MAX_WORKER"
 RESERVE: Final = 100
 """Workers that runs leave to short requests (DESIGN section 4)."""
 
-MOST_WAITING: Final = 50
-"""Calls that may wait for a slot: each holds one of the reserved workers meanwhile (own choice: half of them)."""
+MOST_WAITING: Final = 75
+"""Calls that may wait for a slot, all endpoints together: each holds one of the reserved workers meanwhile."""
+
+MOST_WAITING_HERE: Final = 25
+"""Calls of one endpoint that may wait, so that a busy one leaves others their share."""
 
 
 class _Pool:
-    """The slots of one endpoint."""
+    """The slots of one endpoint, and the calls that wait for one, first come first served."""
 
     def __init__(self) -> None:
         self.in_use = 0
+        self.waiting: deque[object] = deque()
 
 
 _pools: Final[dict[str, _Pool]] = {}
 _freed: Final = Signal()
-_waiting: Final[set[object]] = set()
 
 
 class Slot:
@@ -52,24 +56,30 @@ def take_slot(endpoint_id: str, max_streams: int, max_wait: float = MAX_WAIT) ->
     """A slot of this endpoint, waited for `max_wait` seconds; else raises a 503 `too_many_streams`."""
     pool = _pools.setdefault(endpoint_id, _Pool())
     most = most_streams(os.environ)
-    deadline = time.monotonic() + max_wait
-    while pool.in_use >= max_streams or sum(other.in_use for other in _pools.values()) >= most:
-        left = deadline - time.monotonic()
-        if left <= 0 or len(_waiting) >= MOST_WAITING:
-            raise _too_many(max_streams) if pool.in_use >= max_streams else _process_is_full(most)
-        _wait(left)
-    return Slot(pool)
-
-
-def _wait(seconds: float) -> None:
-    """Until a slot of any endpoint is free; the waiters then look again, in the order in which they came."""
-    waiter = object()
-    _waiting.add(waiter)
-    _freed.clear()
+    ticket = object()
+    pool.waiting.append(ticket)
     try:
-        _freed.wait(seconds)
+        deadline = time.monotonic() + max_wait
+        while pool.waiting[0] is not ticket or not _has_room(pool, max_streams, most):
+            left = deadline - time.monotonic()
+            if left <= 0 or _too_many_wait(pool):
+                raise _too_many(max_streams) if pool.in_use >= max_streams else _process_is_full(most)
+            _freed.clear()
+            _freed.wait(left)
+        return Slot(pool)
     finally:
-        _waiting.discard(waiter)
+        pool.waiting.remove(ticket)
+        _freed.set()
+
+
+def _has_room(pool: _Pool, max_streams: int, most: int) -> bool:
+    return pool.in_use < max_streams and sum(other.in_use for other in _pools.values()) < most
+
+
+def _too_many_wait(pool: _Pool) -> bool:
+    """Whether the call that asks is one too many; itself is among those that wait."""
+    waiting = sum(len(other.waiting) for other in _pools.values())
+    return len(pool.waiting) > MOST_WAITING_HERE or waiting > MOST_WAITING
 
 
 def _too_many(max_streams: int) -> DuckError:

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(options: Options, hooks: Mapping[str, Hook], cast: Cast, terminal: Terminal, *, quiet: bool) -> int:
-    """Until Ctrl-C or SIGTERM, each of which ends the plugin too."""
+    """Until Ctrl-C, SIGTERM or the end of the terminal, each of which ends the plugin too."""
 
     def greet(url: str) -> None:
         if not quiet:
@@ -60,7 +60,7 @@ async def _run(options: Options, hooks: Mapping[str, Hook], cast: Cast, terminal
 
     host = Host(options, hooks, cast.apps, terminal, greet)
     running = asyncio.create_task(host.run())
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await running

@@ -5,8 +5,10 @@ Owns the process. It is always killed, never asked: that is what the daemon does
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import signal
+import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ import yaml
 
 from workbench.lines import read_turns
 from workbench.terminal import Terminal
+
+PR_SET_PDEATHSIG: Final = 1
+"""prctl(2): the signal that this process gets when its parent dies."""
 
 EXIT_PAUSE: Final = 1.0
 """Seconds that a process gets to end by itself; the daemon gives none, but its exit status tells more than a kill."""
@@ -46,6 +51,15 @@ class Launch:
             raise NotAPlugin(f"{manifest} names no meta.runner.entrypoint ({error})") from error
 
 
+def _die_with_parent() -> None:
+    """Runs in the child: Linux kills it when the workbench is gone, however that ended.
+
+    The SDK itself leaves only when it hangs on stdin; a plugin under remote debugging would try for ever to read a
+    connection that is closed (SDK: core/server/tcp/request_reader.py).
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class PluginProcess:
     """A started plugin. Its standard error, and its standard output if nobody else reads that, go to the terminal."""
 
@@ -71,6 +85,7 @@ class PluginProcess:
             stderr=PIPE,
             # A group of its own: Ctrl-C in the terminal reaches the workbench alone, which then ends both.
             start_new_session=True,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         plugin = cls(process, terminal)
         plugin._relay(process.stderr)

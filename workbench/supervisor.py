@@ -40,8 +40,8 @@ class PluginFiles(DefaultFilter):
         self._directory = directory
 
     def __call__(self, change: Change, path: str) -> bool:
-        folder, *rest = Path(path).relative_to(self._directory).parts
-        hidden = bool(rest) and folder.startswith(".")
+        folder, *rest = Path(path).relative_to(self._directory).parts or (".",)  # the directory itself was touched
+        hidden = folder.startswith(".") and (bool(rest) or folder == ".")
         return folder not in OTHER_FOLDERS and not hidden and super().__call__(change, path)
 
 

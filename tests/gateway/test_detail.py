@@ -143,7 +143,10 @@ def _of_the_same_type(value: object, text: str) -> Any:
 @pytest.mark.parametrize("level", Detail, ids=lambda level: level.name.lower())
 @pytest.mark.parametrize("member", TABLE, ids=lambda member: member.about)
 def test_a_member_leaves_from_its_level_on(member: Member, level: Detail) -> None:
-    changed = [raw for shape in SHAPES.values() if (raw := planted(shape, member, "PLANTED")) is not None]
+    shapes = [
+        shape for shape in SHAPES.values() if member.about != "workflow outputs" or "conversation_id" not in shape
+    ]
+    changed = [raw for shape in shapes if (raw := planted(shape, member, "PLANTED")) is not None]
     assert changed, "no recording has this member"
     shown = ["PLANTED" in json_text(scrubbed(raw, level)) for raw in changed]
     assert shown == [level >= member.level] * len(changed)
@@ -336,3 +339,18 @@ def test_a_form_token_never_leaves_however_deep_it_is(name: str, inner: Any, pat
         value = {member: [value]} if member == "reasons" else {member: value}
     for level in Detail:
         assert "PLANTED" not in json_text(scrubbed({**value, "event": name}, level))
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"), [(Detail.ANSWER, {}), (Detail.PROGRESS, {}), (Detail.FULL, {"answer": "x"})]
+)
+def test_a_chatflows_outputs_may_be_what_a_moderation_withdrew(level: Detail, shown: dict[str, str]) -> None:
+    raw = {"event": "workflow_finished", "conversation_id": "c", "data": {"outputs": {"answer": "x"}}}
+    assert scrubbed(raw, level) == {**raw, "data": {"outputs": shown}}
+
+
+def test_a_workflows_outputs_are_as_its_author_named_them_without_what_never_leaves() -> None:
+    outputs = {"data": {"a": 1}, "error": "mine", "file": {"url": "/x", "tenant_id": "t"}, "content": "Traceback (most"}
+    raw = {"event": "workflow_finished", "data": {"outputs": outputs}}
+    shown = {**outputs, "file": {"url": "/x"}}
+    assert [scrubbed(raw, level) for level in Detail] == [{**raw, "data": {"outputs": shown}}] * 3

@@ -92,7 +92,7 @@ def _slowly(duck: RunningWorkbench, path: str, body: bytes) -> Iterator[bytes]:
 
 def test_one_app_at_full_speed_does_not_starve_the_rest(local: RunningWorkbench) -> None:
     async def run() -> float:
-        busy = asyncio.create_task(_many(local, [("/chat/long", {"query": "x"})] * 5))
+        busy = asyncio.create_task(_many(local, [("/chat/long", {"query": "x"})] * 20))
         await asyncio.sleep(0.3)
         began = time.monotonic()
         ((status, _),) = await _many(local, [("/chat/echo", {"query": "x"})])
@@ -103,7 +103,7 @@ def test_one_app_at_full_speed_does_not_starve_the_rest(local: RunningWorkbench)
         assert still_busy
         return taken
 
-    assert asyncio.run(run()) < 2
+    assert asyncio.run(run()) < 10
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])

@@ -382,8 +382,8 @@ def test_the_clock_of_a_reverse_call_starts_at_its_first_event(hasty_bench: "Ben
 
 def test_a_response_is_killed_at_its_limit_and_says_so_in_its_body(hasty_bench: "Bench") -> None:
     start = time.monotonic()
-    text = hasty_bench.http.get("chunks", params={"n": 30, "gap": 0.1}).text
-    assert 2 <= time.monotonic() - start < 3
+    text = hasty_bench.http.get("chunks", params={"n": 300, "gap": 0.1}).text
+    assert 2 <= time.monotonic() - start < 10
     body, killed = text.split("{", 1)
     assert body.startswith("0;1;2;")
     error = json.loads("{" + killed)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.answer import Answer
-from gateway.detail import clean
+from gateway.detail import clean, own_outputs
 from gateway.errors import DuckError
 from gateway.events import (
     Event,
@@ -84,7 +84,7 @@ def end(answer: Answer, view: View) -> Members:
     known.pop("task_id", None)
     members = {
         **known,
-        "outputs": answer.outputs,
+        "outputs": own_outputs(answer.outputs),
         "reasoning": answer.reasoning,
         "files": [file(item) for item in answer.files],
         "sources": [source(item, view) for item in answer.sources],
