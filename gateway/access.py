@@ -21,17 +21,19 @@ class Caller:
 
 
 def authenticate(settings: Settings, headers: Headers) -> Caller:
-    """The caller whose key is in `Authorization: Bearer` or `X-API-Key`.
+    """The caller whose key is in `Authorization: Bearer` or `X-API-Key`; one valid key is enough.
 
     Raises a 401 that is the same whether the app exists or not, and a 500 `misconfigured` when every key in the
     settings is faulty. A wrong key is a 401 also under `access: open`.
     """
-    given = _given_key(headers)
-    caller = _caller_of(given, settings) if given else None
-    if caller:
-        return caller
-    if not given and settings.access is Access.OPEN:
-        return Caller("anonymous")
+    given = _given_keys(headers)
+    callers = [caller for key in given if (caller := _caller_of(key, settings))]
+    if callers:
+        return callers[0]
+    if settings.access is Access.OPEN:
+        if not given:
+            return Caller("anonymous")
+        raise _unauthorized("The key is not valid.", "This endpoint is open: send no key, or a valid one.")
     if not settings.access_keys:
         _refuse_all(settings)
     raise _unauthorized(
@@ -85,7 +87,7 @@ def app_not_found() -> DuckError:
     return DuckError(
         "app_not_found",
         "There is no app of this name here.",
-        "Use an alias or an id that the endpoint's settings list.",
+        "Use an alias or an id of an app that the endpoint exposes.",
     )
 
 
@@ -96,11 +98,11 @@ def _workspace_app(settings: Settings, name: str) -> App:
     return App(app_id, app_id)
 
 
-def _given_key(headers: Headers) -> str:
+def _given_keys(headers: Headers) -> list[str]:
+    """The keys in both headers; one may come from a proxy and be none of Duck's."""
     scheme, _, credentials = headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip():
-        return credentials.strip()
-    return headers.get("X-API-Key", "").strip()
+    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+    return [key for key in (bearer, headers.get("X-API-Key", "").strip()) if key]
 
 
 def _caller_of(given: str, settings: Settings) -> Caller | None:

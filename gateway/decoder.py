@@ -67,17 +67,20 @@ class _Reading:
     files: set[str] = field(default_factory=set)
     forms: list[Form] = field(default_factory=list)
 
-    def read(self, raw: Raw) -> Iterator[Event]:
+    def read(self, raw: Raw) -> Iterable[Event]:
         name = raw.get("event")
+        if self.kind is None:
+            if name == "error":
+                self.error = raw
+                return ()
+            if _names_a_run(raw):
+                started = self._start(raw)
+                return (started,) if name == "workflow_started" else (started, *self._read(name, raw))
+        return self._read(name, raw)
+
+    def _read(self, name: object, raw: Raw) -> Iterable[Event]:
         reader = _READERS.get(name) if isinstance(name, str) else None
-        if self.kind is None and name == "error":
-            self.error = raw
-            return
-        if self.kind is None and _names_a_run(raw):
-            yield self._start(raw)
-            if name == "workflow_started":
-                return
-        yield from reader(self, raw) if reader else (Passed(raw),)
+        return reader(self, raw) if reader else (Passed(raw),)
 
     def _start(self, raw: Raw) -> Started:
         self.kind = _kind_of(raw)
@@ -99,7 +102,8 @@ class _Reading:
                 yield _file(item, None)
 
     def is_new_file(self, raw: Raw) -> bool:
-        known = _url(raw).partition("?")[0] or _str(raw, "id")
+        url = _url(raw)
+        known = (url.partition("?")[0] if "/files/" in url else url) or _str(raw, "id")
         is_new = bool(known) and known not in self.files
         self.files.add(known)
         return is_new
@@ -168,20 +172,19 @@ def _kind_of(raw: Raw) -> Kind:
     return Kind.CHATFLOW if "workflow_run_id" in raw or raw.get("from_variable_selector") else Kind.CHAT
 
 
-def _read_message(run: _Reading, raw: Raw) -> Iterator[Event]:
+def _read_message(run: _Reading, raw: Raw) -> Iterable[Event]:
     """`message`, `agent_message`, and `message_file` where it carries an answer (wire section 2, quirk)."""
     if "answer" in raw:
         text = _str(raw, "answer")
-        yield Text(text, raw) if text else Passed(raw)
-    elif raw.get("event") == "message_file" and run.is_new_file(raw):
-        yield _file(raw, raw)
-    else:
-        yield Passed(raw)
+        return (Text(text, raw) if text else Passed(raw),)
+    if raw.get("event") == "message_file" and run.is_new_file(raw):
+        return (_file(raw, raw),)
+    return (Passed(raw),)
 
 
-def _read_text_chunk(_: _Reading, raw: Raw) -> Iterator[Event]:
+def _read_text_chunk(_: _Reading, raw: Raw) -> Iterable[Event]:
     text = _str(_dict(raw, "data"), "text")
-    yield Text(text, raw) if text else Passed(raw)
+    return (Text(text, raw) if text else Passed(raw),)
 
 
 def _read_message_replace(_: _Reading, raw: Raw) -> Iterator[Event]:
@@ -319,7 +322,7 @@ def _float(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-type _Reader = Callable[[_Reading, Raw], Iterator[Event]]
+type _Reader = Callable[[_Reading, Raw], Iterable[Event]]
 
 _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
     {

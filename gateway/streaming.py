@@ -61,6 +61,9 @@ TURN: Final = 0.01
 """Seconds of work after which a stream lets the others have theirs."""
 
 
+_ENDINGS: Final = (Finished, Paused, Failed)
+
+
 class Run:
     """A run of an app, read by a greenlet of its own.
 
@@ -74,10 +77,10 @@ class Run:
         self._on_end = on_end
         self._waiting: deque[Event] = deque()
         self._signal = Signal()
-        self._is_over = False
+        self._over = Signal()
         self._is_told = False
         self._last_event = self._last_chunk = time.monotonic()
-        self._own_deadline = self._last_event + limits.own
+        self._own_deadline = self._hard_deadline = self._last_event + limits.own
         self._run_deadline = float("inf")
         self._response_deadline = float("inf")
         self._pump = gevent.spawn(self._read, events)
@@ -95,21 +98,20 @@ class Run:
     def response_begins(self) -> None:
         """Starts the clock of the response: its first chunk is about to leave."""
         self._response_deadline = min(self._response_deadline, time.monotonic() + self._limits.response)
+        self._hard_deadline = min(self._hard_deadline, self._response_deadline)
 
     def chunk_left(self) -> None:
         """Tells that something was sent just now."""
         self._last_chunk = time.monotonic()
 
     @property
-    def has_more(self) -> bool:
-        """Whether an event can be had without waiting."""
-        return bool(self._waiting)
+    def backlog(self) -> int:
+        """How many events can be had without waiting."""
+        return len(self._waiting)
 
-    def wait(self, max_wait: float) -> bool:
-        """Waits for the next event; whether there is one. None comes after the ending."""
-        if not self._waiting and not self._is_told:
-            self._signal.wait(max(0.0, max_wait))
-        return bool(self._waiting)
+    def rest(self, seconds: float) -> None:
+        """Lets events gather, for that time or until the run is over; each of them would wake a `next`."""
+        self._over.wait(seconds)
 
     def events(self, heartbeat: float = HEARTBEAT) -> Iterator[Event]:
         """The run's events as they come, an ending as the last.
@@ -121,7 +123,9 @@ class Run:
             yield Silence()
         self.chunk_left()
         while True:
-            event = self.next(self._last_chunk + heartbeat - time.monotonic())
+            if not self._waiting or self._last_event >= self._hard_deadline:
+                self._await(self._last_chunk + heartbeat - time.monotonic())
+            event = self._take()
             if isinstance(event, Silence):
                 self.chunk_left()
             yield event
@@ -134,12 +138,15 @@ class Run:
         `Failed` when a limit is reached, a little before the platform's own; what had come by then comes before it.
         """
         self._await(max_wait)
+        return self._take()
+
+    def _take(self) -> Event:
         if not self._waiting:
             return Silence()
         event = self._waiting.popleft()
         if not self._waiting:
             self._signal.clear()
-        self._is_told = isinstance(event, Finished | Paused | Failed)
+        self._is_told = isinstance(event, _ENDINGS)
         return event
 
     def _await(self, max_wait: float) -> None:
@@ -187,13 +194,18 @@ class Run:
         self._last_event = time.monotonic()
         if self._run_deadline == float("inf"):
             self._run_deadline = self._last_event + self._limits.run
+            self._hard_deadline = min(self._hard_deadline, self._run_deadline)
         self._waiting.append(event)
         self._signal.set()
 
     def _finish(self) -> None:
         if not self._is_over:
-            self._is_over = True
+            self._over.set()
             self._on_end()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._over.is_set()
 
 
 def stream(run: Run, write: Writer, heartbeat: float = HEARTBEAT) -> Generator[bytes]:
@@ -240,6 +252,7 @@ def _gathered(run: Run, write: Writer, heartbeat: float, pace: "_Pace") -> Itera
     What was gathered leaves also when the writer raises.
     """
     gathered: list[bytes] = []
+    rested = 0
     began = turn_began = time.monotonic()
     try:
         for frame in write(run.events(heartbeat)):
@@ -250,11 +263,15 @@ def _gathered(run: Run, write: Writer, heartbeat: float, pace: "_Pace") -> Itera
             if now - turn_began > TURN:
                 gevent.sleep(0)
                 turn_began = time.monotonic()
-            if run.has_more and now < began + MAX_HOLD:
+            rested = max(0, rested - 1)
+            if rested or (run.backlog and now < began + MAX_HOLD):
                 continue
             hold = began + pace.hold(now) - now
-            if hold >= MIN_HOLD and run.wait(hold):
-                continue
+            if hold >= MIN_HOLD:
+                run.rest(hold)
+                rested = run.backlog  # these have waited already, and leave with what they waited for
+                if rested:
+                    continue
             yield from _joined(gathered)
     except Exception:
         yield from _joined(gathered)

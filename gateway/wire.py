@@ -58,10 +58,11 @@ def _depth(value: object) -> int:
     """Levels of objects and lists, counted level by level and no further than one beyond the limit."""
     level, depth = [value], 0
     while depth <= MAX_JSON_DEPTH:
-        level = [item for outer in level for item in _items(outer)]
+        level = [item for item in level if isinstance(item, dict | list)]
         if not level:
             return depth
         depth += 1
+        level = [item for outer in level for item in _items(outer)]
     return depth
 
 

@@ -100,6 +100,29 @@ class Ended:
         self.times += 1
 
 
+@pytest.fixture
+def gaps() -> Iterator[list[float]]:
+    """Seconds that another greenlet had to wait for its turn, each time."""
+    waits: list[float] = []
+
+    def watch() -> None:
+        last = time.monotonic()
+        while True:
+            gevent.sleep(0)
+            waits.append(time.monotonic() - last)
+            last += waits[-1]
+
+    watching = gevent.spawn(watch)
+    gevent.sleep(0)
+    yield waits
+    watching.kill()
+
+
+def busy(gaps: list[float]) -> float:
+    """Seconds that the machine may add to any time: other processes have their turns too."""
+    return 0.05 + 3 * max(gaps)
+
+
 def test_the_numbers_are_those_of_the_design() -> None:
     assert (FIRST_EVENT_WAIT, HEARTBEAT, MAX_CHUNK, MAX_HOLD, MIN_STREAM) == (10, 15, 1024 * 1024, 0.25, 0.08)
 
@@ -134,7 +157,7 @@ def test_an_event_that_comes_alone_leaves_at_once() -> None:
     assert time.monotonic() - began < 20 * MAX_HOLD / 2
 
 
-def test_no_event_is_held_longer_than_a_quarter_of_a_second() -> None:
+def test_no_event_is_held_longer_than_a_quarter_of_a_second(gaps: list[float]) -> None:
     born: dict[int, float] = {}
 
     def steadily() -> Iterator[Event]:
@@ -149,7 +172,7 @@ def test_no_event_is_held_longer_than_a_quarter_of_a_second() -> None:
         arrived = time.monotonic()
         ages += [arrived - born[int(number)] for number in re.findall(rb"<(\d+) ", chunk)]
     assert len(ages) == 400
-    assert max(ages) < MAX_HOLD + 1  # what a busy machine adds
+    assert max(ages) < MAX_HOLD + busy(gaps)
 
 
 def laborious(events: Iterator[Event]) -> Iterator[bytes]:
@@ -159,13 +182,13 @@ def laborious(events: Iterator[Event]) -> Iterator[bytes]:
         yield frame
 
 
-def test_a_frame_is_held_no_longer_though_events_are_always_waiting() -> None:
-    last, gaps = time.monotonic(), []
+def test_a_frame_is_held_no_longer_though_events_are_always_waiting(gaps: list[float]) -> None:
+    last, held = time.monotonic(), []
     for _ in stream(filled(at_once(*range(600))), laborious):
-        gaps.append(time.monotonic() - last)
-        last += gaps[-1]
-    assert len(gaps) > 1
-    assert max(gaps) < MAX_HOLD + 1  # what a busy machine adds
+        held.append(time.monotonic() - last)
+        last += held[-1]
+    assert len(held) > 1
+    assert max(held) < MAX_HOLD + busy(gaps)
 
 
 def test_the_more_is_sent_the_longer_it_gathers() -> None:
@@ -485,24 +508,6 @@ def test_stopping_twice_is_stopping_once() -> None:
 
 
 # -- Other streams get their turn ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def gaps() -> Iterator[list[float]]:
-    """Seconds that another greenlet had to wait for its turn, each time."""
-    waits: list[float] = []
-
-    def watch() -> None:
-        last = time.monotonic()
-        while True:
-            gevent.sleep(0)
-            waits.append(time.monotonic() - last)
-            last += waits[-1]
-
-    watching = gevent.spawn(watch)
-    gevent.sleep(0)
-    yield waits
-    watching.kill()
 
 
 STARVED: Final = 10 * TURN + 0.1

@@ -58,6 +58,8 @@ def recorded_apps(directory: Path, speed: float) -> dict[str, App]:
         run = _read_long(path)
         if run:
             runs[path.stem] = run
+    if not runs:
+        raise ValueError(f"{directory} holds no recordings: they stand in its folders plugin/ and long/")
     scale = 0.0 if speed in (0, math.inf) else 1 / speed
     return {alias: _replayed(run, directory, scale) for alias, run in runs.items()}
 

@@ -162,7 +162,11 @@ def _sse(name: str, content: dict[str, Any]) -> bytes:
 
 
 def _ndjson(name: str, content: dict[str, Any]) -> bytes:
-    return json_bytes({"event": name, **content}) + b"\n"
+    """One line, also for readers that take Unicode's other line ends for ends (Python's `splitlines`)."""
+    line = json_bytes({"event": name, **content})
+    for character in "\u0085\u2028\u2029":
+        line = line.replace(character.encode(), b"\\u%04x" % ord(character))
+    return line + b"\n"
 
 
 def _text(events: Iterator[Event], view: View) -> Iterator[bytes]:
