@@ -130,7 +130,8 @@ class Remote(Way):
     async def connect(self) -> Channel:
         if self._launch is None:
             return await self._listener.accept()
-        environment = self._listener.environment()
+        # What a terminal would show at once: the plugin's own output is nobody's protocol here, and ends in a pipe.
+        environment = {**self._listener.environment(), "PYTHONUNBUFFERED": "1"}
         self._process = await PluginProcess.start(self._launch, environment, stdio=False, terminal=self._terminal)
         connected = asyncio.create_task(self._listener.accept())
         ended = asyncio.create_task(self._process.exited())

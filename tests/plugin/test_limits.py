@@ -13,8 +13,8 @@ from tests.plugin import sse
 from tests.plugin.conftest import caller, hooks_file, listed
 
 KEY = RunningWorkbench.key
-LONG_QUERY = {"query": "word " * 90}
-"""At a pace of 0.1 s the echo app takes some 9 s for it."""
+LONG_QUERY = {"query": "word " * 60}
+"""At a pace of 0.1 s the echo app takes some 6 s for it."""
 
 ROOMY = {
     "DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT": "60000",
@@ -26,7 +26,7 @@ ROOMY = {
 def _start(
     start_workbench: Callable[..., RunningWorkbench], environment: dict[str, str], *arguments: str
 ) -> RunningWorkbench:
-    pairs = {"WORKBENCH_PACE": "0.1", "WORKBENCH_SLOW_SECONDS": "8", **ROOMY, **environment}
+    pairs = {"WORKBENCH_PACE": "0.1", "WORKBENCH_SLOW_SECONDS": "6", **ROOMY, **environment}
     flags = [part for name, value in pairs.items() for part in ("--env", f"{name}={value}")]
     return start_workbench(*flags, *arguments)
 
@@ -34,9 +34,9 @@ def _start(
 @pytest.mark.parametrize(
     ("variable", "value", "app", "code"),
     [
-        ("DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT", "4000", "echo", "run_timeout"),
-        ("PLUGIN_MAX_EXECUTION_TIMEOUT", "4", "echo", "response_timeout"),
-        ("MAX_INVOCATION_TIMEOUT", "4", "slow", "silence_timeout"),
+        ("DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT", "3000", "echo", "run_timeout"),
+        ("PLUGIN_MAX_EXECUTION_TIMEOUT", "3", "echo", "response_timeout"),
+        ("MAX_INVOCATION_TIMEOUT", "3", "slow", "silence_timeout"),
     ],
 )
 def test_each_limit_ends_the_stream_in_ducks_words_and_names_its_variable(
@@ -77,7 +77,7 @@ def test_a_one_body_reply_is_kept_alive_with_white_space(
     start_workbench: Callable[..., RunningWorkbench], tmp_path: Path
 ) -> None:
     hooks = hooks_file(tmp_path, duck={"access_keys": KEY, "keep_alive": "on", "apps": listed("slow")})
-    duck = _start(start_workbench, {"WORKBENCH_SLOW_SECONDS": "26"}, "--hooks", hooks)
+    duck = _start(start_workbench, {"WORKBENCH_SLOW_SECONDS": "23"}, "--hooks", hooks)
     began = time.monotonic()
     pieces: list[tuple[float, bytes]] = []
     with (
@@ -87,20 +87,20 @@ def test_a_one_body_reply_is_kept_alive_with_white_space(
         assert reply.status_code == 200
         pieces.extend((time.monotonic() - began, piece) for piece in reply.iter_bytes())
     assert pieces[0][1] == b" "
-    assert 19.5 < pieces[0][0] < 25.5  # before the answer
+    assert 19.5 < pieces[0][0] < 22.9  # before the answer
     assert json.loads(b"".join(piece for _, piece in pieces))["answer"]
 
 
 def test_a_silent_stream_is_kept_alive_from_ten_seconds_on(start_workbench: Callable[..., RunningWorkbench]) -> None:
-    duck = _start(start_workbench, {"WORKBENCH_SLOW_SECONDS": "20"})
+    duck = _start(start_workbench, {"WORKBENCH_SLOW_SECONDS": "14"})
     began = time.monotonic()
     with caller(duck.url) as client, client.stream("POST", "/chat/slow", json={"query": "x"}) as reply:
-        assert 9.5 < time.monotonic() - began < 19  # before the answer
+        assert 9.5 < time.monotonic() - began < 13.9  # before the answer
         assert reply.read().startswith(b": ping\n\n")
 
 
 def test_a_failure_within_ten_seconds_is_a_true_status(start_workbench: Callable[..., RunningWorkbench]) -> None:
-    duck = _start(start_workbench, {"MAX_INVOCATION_TIMEOUT": "4"})
+    duck = _start(start_workbench, {"MAX_INVOCATION_TIMEOUT": "3"})
     with caller(duck.url) as client:
         reply: httpx.Response = client.post("/chat/slow", json={"query": "x"})
         assert (reply.status_code, reply.headers["content-type"]) == (504, "application/problem+json")

@@ -46,7 +46,7 @@ HOOKS: dict[str, dict[str, Any]] = {
 def many(start_workbench: Callable[..., RunningWorkbench], tmp_path_factory: pytest.TempPathFactory) -> str:
     """The workbench's address, up to the hook's name."""
     path = hooks_file(tmp_path_factory.mktemp("hooks"), **HOOKS)
-    started = start_workbench(*FAST, "--hooks", path, "--env", "WORKBENCH_SLOW_SECONDS=14")
+    started = start_workbench(*FAST, "--hooks", path, "--env", "WORKBENCH_SLOW_SECONDS=12")
     return started.url.rpartition("/")[0]
 
 
