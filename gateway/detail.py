@@ -70,7 +70,7 @@ _SOURCE: Final = frozenset({"position", "title", "document_name", "page", "url",
 """Members of a source that every level shows."""
 
 _PASSED_AT_ANSWER: Final = frozenset(
-    {"workflow_started", "workflow_finished", "workflow_paused", "message_end", "message_file", "error",
+    {"workflow_started", "workflow_finished", "workflow_paused", "message_end", "message_file",
      "tts_message", "tts_message_end", "reasoning_chunk", "ping"}
 )  # fmt: skip
 """Known events without progress in them; one that nobody knows yet leaves from `full` on only."""

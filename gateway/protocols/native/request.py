@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from werkzeug import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
@@ -27,7 +27,6 @@ _NO_BODY: Final = b"0\r\n\r\n"
 
 _JSON_TYPES: Final = frozenset({"application/json", "text/json", "application/x-json"})
 _UTF8: Final = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
-_NAMES: Final = frozenset({"query", "inputs", "conversation_id", "user", "response_mode", "files"})
 _INPUT: Final = "inputs."
 _MOST_FIELDS: Final = 10_000
 """Fields of a form (own choice: each costs some 10 µs, and all streams wait meanwhile)."""
@@ -49,7 +48,7 @@ class NativeRequest(BaseModel):
     query: str | None = None
     inputs: dict[str, Any] | None = None
     conversation_id: str | None = None
-    files: list[Any] | None = Field(default=None)
+    files: list[Any] | None = None
     user: str | None = None
     response_mode: Literal["streaming", "blocking"] | None = None
 
@@ -178,7 +177,7 @@ def _from_pairs(pairs: list[tuple[str, str]], *, is_body: bool) -> dict[str, Any
             )
         elif name == "files":
             fields["files"] = [value]
-        elif is_body or name in _NAMES:
+        elif is_body or name in NativeRequest.model_fields:
             fields[name] = value
     if inputs:
         given = fields.get("inputs")
