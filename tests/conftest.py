@@ -53,8 +53,12 @@ class RunningWorkbench:
         """All that the workbench and the plugin have said so far."""
         return self._log_file.read_text("utf-8", "replace")
 
+    def storage_url(self, workspace: str = "demo") -> str:
+        """Where a test sees and disturbs a workspace's storage (workbench/control.py); needs `--control`."""
+        return self.url[: self.url.index("/e/")] + f"/workbench/storage?workspace={workspace}"
+
     def plugin_pid(self) -> int:
-        """The plugin's present process."""
+        """The plugin's present process; with replicas, the one that was started last."""
         return int(re.findall(r"plugin process (\d+) started", self.log())[-1])
 
     def stop(self) -> int:

@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=8787, help="port to serve at, 0 for any free one (%(default)s)")
     parser.add_argument("--hooks", type=Path, default=HERE / "demo.yaml", metavar="FILE", help="the endpoints to serve")
     parser.add_argument("--quiet", action="store_true", help="print no key and no examples")
+    parser.add_argument("--control", action="store_true", help="let tests see and disturb storage (/workbench/storage)")
     plugin = parser.add_argument_group("the plugin")
     plugin.add_argument(
         "--plugin", type=Path, metavar="DIR", help="its directory (this one, or the workbench's parent)"
@@ -85,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         "--env", action="append", default=[], metavar="NAME=VALUE", help="for its environment, and ours"
     )
     plugin.add_argument("--reload", action="store_true", help="start it again when one of its files changes")
+    plugin.add_argument("--replicas", type=int, default=1, metavar="N", help="how many processes of it (%(default)s)")
     plugin.add_argument("--remote", action="store_true", help="let it connect over TCP, as for remote debugging")
     plugin.add_argument("--remote-port", type=int, default=0, metavar="N", help="the port that it connects to")
     plugin.add_argument("--no-start", dest="start", action="store_false", help="with --remote: you start it yourself")
@@ -109,6 +111,10 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         parser.error("--no-start needs --remote, and leaves nothing for --reload to start again")
     if given.remote_port and not given.remote:
         parser.error("--remote-port needs --remote")
+    if given.replicas < 1:
+        parser.error("--replicas is 1 or more")
+    if given.replicas > 1 and given.remote:
+        parser.error("--replicas is not for --remote, where one plugin connects at a time")
     if not given.speed >= 0:
         parser.error("--speed is 0 or more")
 
@@ -130,6 +136,8 @@ def _options(given: argparse.Namespace) -> Options:
         remote_port=given.remote_port,
         start=given.start,
         reload=given.reload,
+        replicas=given.replicas,
+        control=given.control,
     )
 
 

@@ -12,14 +12,9 @@ from typing import Any, Final
 class Declaration:
     """`permissions` is the manifest's `resource.permission`; `storage_size` is its quota in bytes."""
 
-    author: str
     name: str
     version: str
     permissions: Mapping[str, Any]
-
-    @property
-    def plugin_id(self) -> str:
-        return f"{self.author}/{self.name}"
 
     @property
     def storage_size(self) -> int:
@@ -31,13 +26,12 @@ class Declaration:
         return bool(granted.get("enabled") and granted.get(member))
 
 
-NOTHING_DECLARED: Final = Declaration(author="", name="", version="", permissions={})
+NOTHING_DECLARED: Final = Declaration(name="", version="", permissions={})
 """Of a plugin that has not introduced itself yet."""
 
 
 def read_declaration(configuration: Mapping[str, Any]) -> Declaration:
     return Declaration(
-        author=configuration["author"],
         name=configuration["name"],
         version=configuration["version"],
         permissions=configuration["resource"].get("permission") or {},

@@ -10,14 +10,16 @@ from pathlib import Path
 
 from workbench.app import App
 from workbench.channel import Way
+from workbench.control import Control
 from workbench.hooks import Hook, stable_id
 from workbench.laws import read_clocks
 from workbench.plugin_process import Launch
 from workbench.remote import Remote, RemoteListener
+from workbench.replicas import Replicas
 from workbench.reverse import ReverseCalls
 from workbench.runtime import Runtime
 from workbench.stdio import Stdio
-from workbench.supervisor import Supervisor
+from workbench.storage import Storage
 from workbench.terminal import Terminal
 from workbench.web import Web
 
@@ -26,6 +28,7 @@ from workbench.web import Web
 class Options:
     """`port` and `remote_port` 0 take any free one. `start` False, for `remote` only: the plugin is started by hand.
 
+    `replicas` is the number of the plugin's processes, 1 if `remote`. `control`: serve what `control.py` does too.
     `environment` is the plugin's, and what the two clocks of law 13 are read from.
     """
 
@@ -38,11 +41,13 @@ class Options:
     remote_port: int = 0
     start: bool = True
     reload: bool = False
+    replicas: int = 1
+    control: bool = False
 
 
 class Host:
-    """`apps` are by id. `port` is 0 until it serves. `greet` is called once, with the URL of the first hook, when the
-    plugin has first come up.
+    """`apps` are by id. `port` is 0 until it serves. `greet` is called once, with the URL of the first hook, when all
+    of the plugin's processes have first come up.
 
     Raises ValueError for a clock in the environment that can't be read.
     """
@@ -65,9 +70,11 @@ class Host:
         launch = Launch(options.plugin, options.python, options.environment)
         key = stable_id("remote debugging key", str(options.plugin))
         self.listener = RemoteListener(key) if options.remote else None
-        way = _way(launch, self.listener, options, terminal)
-        self._supervisor = Supervisor(way, ReverseCalls(apps, clocks, terminal), terminal, self._announce)
-        self._web = Web(hooks, self._supervisor, clocks, terminal)
+        ways = [_way(launch, self.listener, options, terminal) for _ in range(options.replicas)]
+        storage = Storage()
+        self._replicas = Replicas(ways, ReverseCalls(apps, storage, clocks, terminal), terminal, self._announce)
+        control = Control(storage, hooks.values()).routes() if options.control else ()
+        self._web = Web(hooks, self._replicas, clocks, terminal, control)
 
     async def run(self) -> None:
         """Runs until it is cancelled. Raises OSError when a port is taken."""
@@ -77,7 +84,7 @@ class Host:
                 await self.listener.open(self._options.remote_port)
                 if not self._options.start:
                     self._ask_for_plugin(self.listener)
-            await self._supervisor.run(self._options.plugin if self._options.reload else None)
+            await self._replicas.run(self._options.plugin if self._options.reload else None)
         finally:
             if self.listener is not None:
                 self.listener.close()
@@ -95,6 +102,8 @@ class Host:
         plugin = f"{runtime.declaration.name} {runtime.declaration.version}"
         if self._greeted:
             self._terminal.say(f"{plugin} is up again")
+            return
+        if not self._replicas.all_up:
             return
         self._greeted = True
         first, *others = (self.url(hook) for hook in self._hooks)

@@ -77,11 +77,11 @@ class BadArguments(ValueError):
 class ReverseCalls:
     """`apps` are by id, the same ones in every workspace; storage is per workspace."""
 
-    def __init__(self, apps: Mapping[str, App], clocks: Clocks, terminal: Terminal) -> None:
+    def __init__(self, apps: Mapping[str, App], storage: Storage, clocks: Clocks, terminal: Terminal) -> None:
         self._apps = apps
+        self._storage = storage
         self._clocks = clocks
         self._terminal = terminal
-        self._storage = Storage()
 
     def invoke(self, session: Session, data: Mapping[str, Any]) -> None:
         """Answers `{"type", "backwards_request_id", "request"}`: at once, or with a task of the session's."""
@@ -90,8 +90,7 @@ class ReverseCalls:
         if refusal:
             _finish(session, call_id, refusal)
         elif kind == "storage":
-            drawer = self._storage.drawer(session.hook.tenant_id, session.declaration.plugin_id)
-            _serve_storage(session, call_id, arguments, drawer)
+            _serve_storage(session, call_id, arguments, self._storage.drawer(session.hook.tenant_id))
         elif kind == "app":
             _spawn(session, self._run_app(session, call_id, arguments))
         elif kind == "fetch_app":
@@ -219,13 +218,23 @@ def _refused_text(refused: Refused) -> str:
 
 def _serve_storage(session: Session, call_id: str, arguments: Mapping[str, Any], drawer: Drawer) -> None:
     operation, key = arguments["opt"], arguments["key"]
+    drawer.calls[operation] += 1
+    data, failure = None, ""
     try:
         data = _use_storage(drawer, operation, key, arguments, session.declaration.storage_size)
     except StorageError as error:
-        _finish(session, call_id, _STORAGE_FAILURES[operation].format(error))
-        return
-    session.answer(call_id, "response", "struct", data)
-    _finish(session, call_id)
+        failure = _STORAGE_FAILURES[operation].format(error)
+
+    def answer() -> None:
+        if data is not None:
+            session.answer(call_id, "response", "struct", data)
+        _finish(session, call_id, failure)
+
+    if drawer.delay:
+        # No task of the session's: the daemon does not stop such a call when the session ends, only the answer is lost.
+        asyncio.get_running_loop().call_later(drawer.delay, answer)
+    else:
+        answer()
 
 
 def _use_storage(drawer: Drawer, operation: str, key: str, arguments: Mapping[str, Any], quota: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Keeps a plugin running: starts it, starts it again when it dies, and when its files change.
+"""Keeps a plugin running: starts it, starts it again when it dies, and when it is told to.
 
 Owns the plugin's lives, one after the other, and says which is the present one.
 """
@@ -6,10 +6,7 @@ Owns the plugin's lives, one after the other, and says which is the present one.
 import asyncio
 import contextlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
-
-from watchfiles import Change, DefaultFilter, awatch
 
 from workbench import laws
 from workbench.channel import Channel, NeverConnected, Rejected, Way
@@ -24,25 +21,9 @@ RESTART_PAUSE: Final = 1.0
 RETRY_PAUSE: Final = 5.0
 """Seconds before a plugin that did not come up is tried again, when nobody watches its files."""
 
-OTHER_FOLDERS: Final = frozenset({"tests", "workbench", "benchmarks", "docs", "recordings", "dist"})
-"""Folders beside the plugin's own that are no part of it."""
-
 
 class PluginDown(Exception):
     """There is no plugin to take a request; the text says why."""
-
-
-class PluginFiles(DefaultFilter):
-    """Changes that would change what the plugin does."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__()
-        self._directory = directory
-
-    def __call__(self, change: Change, path: str) -> bool:
-        folder, *rest = Path(path).relative_to(self._directory).parts or (".",)  # the directory itself was touched
-        hidden = folder.startswith(".") and (bool(rest) or folder == ".")
-        return folder not in OTHER_FOLDERS and not hidden and super().__call__(change, path)
 
 
 class Supervisor:
@@ -59,6 +40,10 @@ class Supervisor:
         self._came_up = False
         self._present = _nobody()
 
+    @property
+    def is_up(self) -> bool:
+        return self._present.done() and self._present.exception() is None
+
     async def runtime(self) -> Runtime:
         """The running plugin, waited for as long as the daemon would; raises PluginDown."""
         try:
@@ -66,20 +51,20 @@ class Supervisor:
         except TimeoutError:
             raise PluginDown("the plugin has not come up yet") from None
 
-    async def run(self, watched: Path | None) -> None:
-        """Runs until it is cancelled; the plugin's process ends with it. `watched` is the directory whose changes
-        restart the plugin, None for none."""
-        watcher = asyncio.create_task(self._watch(watched)) if watched is not None else None
-        try:
-            while True:
-                self._came_up = False
-                ending = await self._live()
-                if not self._changed.is_set():
-                    await self._mourn(ending, watching=watched is not None)
-                self._changed.clear()
-        finally:
-            if watcher is not None:
-                watcher.cancel()
+    async def run(self, *, watching: bool) -> None:
+        """Runs until it is cancelled; the plugin's process ends with it. `watching`: somebody calls `restart` when the
+        plugin's files change, so one that does not come up waits for that."""
+        while True:
+            self._came_up = False
+            ending = await self._live()
+            if not self._changed.is_set():
+                await self._mourn(ending, watching=watching)
+            self._changed.clear()
+
+    def restart(self) -> None:
+        """Ends the present life, or the wait for the next one."""
+        self._changed.set()
+        self._way.kill()
 
     async def _mourn(self, ending: str, *, watching: bool) -> None:
         """Says what happened and waits until it is time for the next life."""
@@ -130,13 +115,6 @@ class Supervisor:
         self._came_up = True
         self._present.set_result(runtime)
         self._on_ready(runtime)
-
-    async def _watch(self, directory: Path) -> None:
-        async for changes in awatch(directory, watch_filter=PluginFiles(directory)):
-            names = sorted(str(Path(path).relative_to(directory)) for _, path in changes)
-            self._terminal.say(f"{', '.join(names)} changed; the plugin is started again")
-            self._changed.set()
-            self._way.kill()
 
 
 def _nobody() -> asyncio.Future[Runtime]:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Final, Self, cast
 from urllib.parse import quote
@@ -23,10 +23,11 @@ from workbench.daemon_errors import ROUTE_NOT_FOUND, bad_request_error, internal
 from workbench.hooks import Hook
 from workbench.laws import Clocks
 from workbench.raw_request import ClientRequest, MalformedTarget, raw_request, split_target
+from workbench.replicas import Replicas
 from workbench.reply import Reply
 from workbench.runtime import Runtime
 from workbench.sessions import Session
-from workbench.supervisor import PluginDown, Supervisor
+from workbench.supervisor import PluginDown
 from workbench.terminal import Terminal
 
 WRITE_SIZE: Final = 64 * 1024
@@ -40,22 +41,35 @@ _BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
 
 
 class Web:
-    def __init__(self, hooks: Mapping[str, Hook], supervisor: Supervisor, clocks: Clocks, terminal: Terminal) -> None:
+    """`routes` come before those of the daemon."""
+
+    def __init__(
+        self,
+        hooks: Mapping[str, Hook],
+        replicas: Replicas,
+        clocks: Clocks,
+        terminal: Terminal,
+        routes: Iterable[web.RouteDef] = (),
+    ) -> None:
         self._hooks = hooks
-        self._supervisor = supervisor
+        self._replicas = replicas
         self._clocks = clocks
         self._terminal = terminal
+        self._routes = routes
         self._runner: web.AppRunner | None = None
 
     async def open(self, host: str, port: int) -> int:
         """Serves; `port` 0 takes any free one. The port. Raises OSError."""
         logging.getLogger("aiohttp.server").addFilter(_is_worth_telling)
         application = web.Application()
+        application.router.add_routes(self._routes)
         application.router.add_route("*", "/{path:.*}", self.handle)
         self._runner = web.AppRunner(
             application,
             access_log=None,
-            # Law 14: a request's session ends when its client leaves.
+            # Law 14: a request's session ends when its client leaves, before the first chunk of the reply (since 0.6.7;
+            # `AfterFunc` in internal/core/io_tunnel/generic.go) or after it (`CloseNotify`). Like Go's server, aiohttp
+            # reads on during a request, and so notices the end or the reset of the connection when it arrives.
             handler_cancellation=True,
             # The daemon passes a compressed body on as it is.
             auto_decompress=False,
@@ -92,7 +106,7 @@ class Web:
         body = await self._read_body(request)
         raw = raw_request(ClientRequest(request.method, hook.name, rest, query, request.raw_headers, body))
         try:
-            runtime = await self._supervisor.runtime()
+            runtime = await self._replicas.runtime()
         except PluginDown as down:
             return _json(502, to_json({"code": "plugin_unavailable", "message": f"workbench: {down}", "status": 502}))
         return await self._call(request, runtime, hook, raw)

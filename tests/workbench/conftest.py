@@ -84,6 +84,7 @@ class Bench:
         remote: bool = False,
         start: bool = True,
         reload: bool = False,
+        replicas: int = 1,
         plugin: Path = PROBE,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -100,6 +101,8 @@ class Bench:
             remote=remote,
             start=start,
             reload=reload,
+            replicas=replicas,
+            control=True,
         )
         by_id: dict[str, App] = {self.app_id(name): app for name, app in self.apps.items()}
         self._started = threading.Event()
@@ -149,6 +152,10 @@ class Bench:
         """The text of the exception that the plugin gets instead of an app's first event."""
         (last,) = self.events(app, **arguments)
         return str(last["raised"])
+
+    def workspace_storage(self, workspace: str = "a") -> httpx.URL:
+        """Where the workbench's own storage control is."""
+        return httpx.URL(self.url).join(f"/workbench/storage?workspace={workspace}")
 
     def plugin_pid(self) -> int:
         return int(self.wait_for("plugin process ").split()[3])

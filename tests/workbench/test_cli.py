@@ -100,6 +100,21 @@ def test_recordings_become_apps_of_the_duck_hook(
     assert [json.loads(line) for line in replayed if line] == recorded
 
 
+def test_replicas_are_greeted_once_when_all_are_up(start_workbench: Callable[..., "RunningWorkbench"]) -> None:
+    workbench = start_workbench("--plugin", str(PROBE), "--replicas", "2")
+    workbench.wait_for("failing")
+    assert [workbench.log().count(text) for text in ("started", "is up", "listening on", "key: ")] == [2, 1, 1, 1]
+    assert len({httpx.get(f"{workbench.url}/process").text for _ in range(2)}) == 2
+
+
+@pytest.mark.parametrize(("flags", "status"), [(["--control"], 200), ([], 404)])
+def test_the_storage_is_shown_on_demand_only(
+    start_workbench: Callable[..., "RunningWorkbench"], flags: list[str], status: int
+) -> None:
+    workbench = start_workbench("--plugin", str(PROBE), *flags)
+    assert httpx.get(workbench.storage_url()).status_code == status
+
+
 def test_it_runs_from_any_directory(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     shown = subprocess.run(
@@ -123,6 +138,8 @@ def test_it_runs_from_any_directory(tmp_path: Path) -> None:
         (["--no-start", "--remote", "--reload"], "leaves nothing for --reload"),
         (["--remote-port", "1"], "--remote-port needs --remote"),
         (["--speed", "-1"], "--speed is 0 or more"),
+        (["--replicas", "0"], "--replicas is 1 or more"),
+        (["--replicas", "2", "--remote"], "--replicas is not for --remote"),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(

@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import socket
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from workbench.reply import Reply
 from workbench.reverse import ReverseCalls
 from workbench.runtime import Runtime
 from workbench.stdio import StdioGreeting
+from workbench.storage import Storage
 from workbench.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -410,12 +412,15 @@ def test_a_plugin_without_a_heartbeat_is_given_up(*, greeted: bool, limits: dict
         writer = create_autospec(asyncio.StreamWriter)
         channel = Channel(reader, writer, StdioGreeting(), **limits, longest_line=None, knows_sessions=True)
         terminal = Terminal(StringIO())
-        return await Runtime(channel, ReverseCalls({}, Clocks(1, 1), terminal), terminal, lambda _: None).serve()
+        reverse = ReverseCalls({}, Storage(), Clocks(1, 1), terminal)
+        return await Runtime(channel, reverse, terminal, lambda _: None).serve()
 
     assert asyncio.run(serve()) == "has sent no heartbeat for too long and is killed"
 
 
 # -- Law 14: when the client leaves --------------------------------------------------------------------------------
+
+_CANCELED = 'invoke app failed: Post "http://api:5001/inner/api/invoke/app": context canceled'
 
 
 @pytest.mark.parametrize("app", ["endless", "flowing"])
@@ -452,6 +457,42 @@ def test_a_session_whose_client_has_left_is_never_answered(bench: "Bench") -> No
         assert staying.status_code == 200
 
 
+@pytest.mark.parametrize("begun", [True, False], ids=["after the first chunk", "before it"])
+@pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
+def test_a_client_leaves_by_an_end_or_a_reset_before_or_after_the_first_chunk(
+    bench: "Bench", *, reset: bool, begun: bool
+) -> None:
+    name = f"{'tcp' if bench.remote else 'stdio'} {reset=} {begun=}"
+    query = urlencode({"seconds": 3, "first": 0 if begun else 3, "after": 1, "name": name})
+    with _leaving_client(bench, f"GET /e/duck/outlive?{query} HTTP/1.1\r\nHost: h\r\n\r\n", reset=reset) as client:
+        bench.wait_for(f"serving {name}")
+        if begun:
+            _read_until(client, b"begun\r\n")
+    bench.wait_for(f"storage silent to {name}")
+
+
+@pytest.mark.parametrize("action", ["app", "whole"], ids=["after the first chunk", "before it"])
+@pytest.mark.parametrize("reset", [False, True], ids=["FIN", "RST"])
+def test_a_silent_run_ends_with_its_client_and_only_a_remote_plugin_hears_of_it(
+    bench: "Bench", action: str, *, reset: bool
+) -> None:
+    script, heard = bench.apps["silent"], bench.count(_CANCELED)
+    script.started.clear()
+    script.closed.clear()
+    body = json.dumps({"app_id": bench.app_id("silent"), "query": "q"})
+    head = f"POST /e/duck/{action} HTTP/1.1\r\nHost: h\r\nContent-Length: {len(body)}\r\n\r\n"
+    with _leaving_client(bench, head + body, reset=reset) as client:
+        if action == "app":
+            _read_until(client, b"\n\r\n")
+        assert script.started.wait(WAIT_SECONDS)
+    assert script.closed.wait(WAIT_SECONDS)
+    if bench.remote:
+        bench.wait_for(_CANCELED, heard + 1)
+    else:
+        assert bench.http.get("joined").status_code == 200  # asked later, so by now it would have heard
+        assert bench.count(_CANCELED) == 0
+
+
 def test_a_session_whose_response_has_ended_is_never_answered(bench: "Bench") -> None:
     name = "tcp" if bench.remote else "stdio"
     bench.http.get("outlive", params={"seconds": 0.1, "after": 0.5, "name": f"{name} after the end"})
@@ -471,8 +512,24 @@ def test_a_waiting_call_hears_of_its_client_only_under_remote_debugging(
                 if app == "endless":
                     assert next(received)
     remote_bench.wait_for("raised: read app failed: context canceled")
-    remote_bench.wait_for('raised: invoke app failed: Post "http://api:5001/inner/api/invoke/app": context canceled')
+    remote_bench.wait_for(f"raised: {_CANCELED}")
     assert not stdio_bench.count("context canceled")
+
+
+@contextmanager
+def _leaving_client(bench: "Bench", request: str, *, reset: bool) -> Iterator[socket.socket]:
+    """Leaves when the block ends: by an end (FIN) of its connection, if it has read all that came, or a reset (RST)."""
+    with socket.create_connection(("127.0.0.1", bench.port), timeout=WAIT_SECONDS) as client:
+        client.sendall(request.encode())
+        yield client
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _read_until(client: socket.socket, end: bytes) -> None:
+    received = b""
+    while not received.endswith(end):
+        received += client.recv(1000)
 
 
 @contextmanager

@@ -60,7 +60,32 @@ def test_a_missing_key_exists_not_and_can_be_neither_read_nor_deleted() -> None:
             operation(drawer, "a")
 
 
-def test_a_drawer_belongs_to_one_plugin_in_one_workspace() -> None:
+def test_a_drawer_belongs_to_one_workspace() -> None:
     kept = Storage()
-    assert kept.drawer("t", "p") is kept.drawer("t", "p")
-    assert len({id(kept.drawer(*owner)) for owner in (("t", "p"), ("t", "q"), ("u", "p"))}) == 3
+    assert kept.drawer("t") is kept.drawer("t") is not kept.drawer("u")
+
+
+def test_a_failing_storage_does_nothing() -> None:
+    drawer = Drawer({"a": b"v"}, fault="failing")
+    for operation in (storage.load, storage.delete, storage.exists, lambda d, k: storage.save(d, k, b"w", QUOTA)):
+        with pytest.raises(StorageError, match="connection refused"):
+            operation(drawer, "a")
+    assert drawer.values == {"a": b"v"}
+
+
+def test_a_full_storage_keeps_the_value_uncounted_and_is_otherwise_well() -> None:
+    drawer = Drawer(fault="full")
+    with pytest.raises(StorageError, match="allocated size is greater than max storage size"):
+        storage.save(drawer, "a", b"v", QUOTA)
+    assert storage.exists(drawer, "a")
+    assert storage.load(drawer, "a") == b"v"
+    assert drawer.counted is None
+
+
+def test_values_that_are_put_there_replace_all_and_count() -> None:
+    drawer = Drawer()
+    storage.save(drawer, "a", b"v", QUOTA)
+    drawer.put({"b": b"x" * (QUOTA + 1)})
+    assert drawer.values == {"b": b"x" * (QUOTA + 1)}
+    with pytest.raises(StorageError, match="allocated size"):
+        storage.save(drawer, "c", b"x", QUOTA)

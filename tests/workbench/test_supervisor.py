@@ -14,7 +14,7 @@ import pytest
 from watchfiles import Change
 
 from workbench import laws, supervisor
-from workbench.supervisor import PluginFiles
+from workbench.plugin_files import PluginFiles
 
 if TYPE_CHECKING:
     from tests.workbench.conftest import Bench

@@ -84,6 +84,11 @@ def environment(_: Session, r: Request, __: Mapping[str, Any]) -> Response:
     return Response(os.environ[r.args["name"]])
 
 
+def process(_: Session, __: Request, ___: Mapping[str, Any]) -> Response:
+    """Which of several processes this one is."""
+    return Response(str(os.getpid()))
+
+
 def cookies(_: Session, __: Request, ___: Mapping[str, Any]) -> Response:
     response = Response("ok")
     response.set_cookie("a", "1")
@@ -125,7 +130,11 @@ def whole(session: Session, r: Request, _: Mapping[str, Any]) -> Response:
     """Runs an app to its end before there is a response; the names of its events."""
     arguments = json.loads(r.get_data())
     run = session.app.chat.invoke(**arguments, inputs={}, response_mode="streaming")
-    return Response(json.dumps([event["event"] for event in run]), mimetype="application/json")
+    try:
+        return Response(json.dumps([event["event"] for event in run]), mimetype="application/json")
+    except Exception as error:
+        logging.getLogger("probe").warning("raised: %s", error)
+        raise
 
 
 def lazy(session: Session, _: Request, __: Mapping[str, Any]) -> Response:
@@ -158,8 +167,12 @@ def call(session: Session, r: Request, _: Mapping[str, Any]) -> Response:
 
 
 def outlive(session: Session, r: Request, _: Mapping[str, Any]) -> Response:
-    """Streams for some `seconds`; says in the log whether a storage call, made `after` others, was answered."""
+    """Streams for some `seconds`, after `first` others.
+
+    Says in the log that it was asked to, and whether a storage call, made `after` some time, was answered.
+    """
     seconds, name = _seconds(r, "seconds"), r.args["name"]
+    logging.getLogger("probe").warning("serving %s", name)
 
     def look() -> None:
         gevent.sleep(_seconds(r, "after"))
@@ -174,6 +187,7 @@ def outlive(session: Session, r: Request, _: Mapping[str, Any]) -> Response:
     gevent.spawn(look)
 
     def body() -> Iterator[bytes]:
+        _sleep(_seconds(r, "first"))
         yield b"begun"
         gevent.sleep(seconds)
 
@@ -195,6 +209,7 @@ ACTIONS: dict[str, Callable[[Session, Request, Mapping[str, Any]], Response]] = 
         chunks,
         joined,
         environment,
+        process,
         cookies,
         refuse,
         log,
