@@ -1,63 +1,126 @@
-"""Who may call which app: keys and the allow-list. Knows nothing of protocols.
+"""Who may call which app: keys, tokens and the allow-list. Knows nothing of protocols.
 
 Fail-closed: without a valid key in the settings, and without the operator's explicit `access: open`, nobody gets in.
 """
 
+import base64
+import binascii
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from werkzeug.datastructures import Headers
 
 from gateway.errors import DuckError
-from gateway.settings import PLACEHOLDERS, Access, App, Exposure, Settings, canonical_id
+from gateway.origins import is_foreign
+from gateway.settings import ANONYMOUS, PLACEHOLDERS, Access, App, Exposure, Settings, canonical_id
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls. name: as in the settings; `anonymous` under `access: open`."""
+    """Who calls. name: as in the settings; `anonymous` under `access: open`.
+
+    app_id, user: the app and the user that a token is bound to; both `""` for a caller with a key. is_ambient: nothing
+    in the request but what a browser adds by itself says who calls.
+    """
 
     name: str
+    app_id: str = ""
+    user: str = ""
+    is_ambient: bool = False
+
+    @property
+    def has_token(self) -> bool:
+        return bool(self.app_id)
 
 
-def authenticate(settings: Settings, headers: Headers) -> Caller:
-    """The caller whose key is in `Authorization: Bearer` or `X-API-Key`; one valid key is enough.
+type TokenReader = Callable[[str], Caller | None]
+"""The caller of a token, None for a text that is none. Raises `DuckError` where it can't be told."""
 
-    Raises a 401 that is the same whether the app exists or not, and a 500 `misconfigured` when every key in the
-    settings is faulty. A wrong key is a 401 also under `access: open`.
+_BEARER: Final = 'Bearer realm="duck"'
+_BASIC: Final = 'Basic realm="duck", charset="UTF-8"'
+"""RFC 7617, 2.1: makes a browser ask its user for name and password."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Credential:
+    """A text by which a request says who calls. is_ambient: a browser sends it by itself, to any page's request."""
+
+    key: bytes
+    is_ambient: bool
+
+
+def authenticate(settings: Settings, headers: Headers, read_token: TokenReader, *, asks_user: bool = False) -> Caller:
+    """The caller whose key is the bearer, the `X-API-Key` or the password of HTTP Basic; one valid key is enough.
+
+    asks_user: whether a 401 shall make a browser ask its user. Raises a 401 that is the same whether the app exists or
+    not, and a 500 `misconfigured` when every key in the settings is faulty. A wrong key is a 401 also under `access:
+    open`. A request of a page that is not listed, with nothing but what a browser sends by itself, is a 403
+    `origin_not_allowed`.
     """
-    given = _given_keys(headers)
-    callers = [caller for key in given if (caller := _caller_of(key, settings))]
-    if callers:
-        return callers[0]
+    caller = _authenticated(settings, headers, read_token, _BASIC if asks_user else _BEARER)
+    if caller.is_ambient and is_foreign(headers, settings.origins, any_may=caller.name == ANONYMOUS):
+        raise _origin_not_allowed()
+    return caller
+
+
+def _authenticated(settings: Settings, headers: Headers, read_token: TokenReader, challenge: str) -> Caller:
+    given = _credentials(headers)
+    known = [caller for credential in given if (caller := _caller_of(credential, settings, read_token))]
+    if known:
+        return min(known, key=lambda caller: caller.is_ambient)
     if settings.access is Access.OPEN:
         if not given:
-            return Caller("anonymous")
-        raise _unauthorized("The key is not valid.", "This endpoint is open: send no key, or a valid one.")
+            return Caller(ANONYMOUS, is_ambient=True)
+        raise _unauthorized("The key is not valid.", "This endpoint is open: send no key, or a valid one.", challenge)
     if not settings.access_keys:
-        _refuse_all(settings)
+        raise _nobody_gets_in(settings, challenge)
     raise _unauthorized(
         "The key is not valid." if given else "This address needs a key.",
-        "Send one of the endpoint's access keys as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'.",
+        "Send one of the endpoint's access keys as 'Authorization: Bearer <key>' or 'X-API-Key: <key>', or as the "
+        "password of HTTP Basic.",
+        challenge,
     )
 
 
-def choose_app(settings: Settings, name: str | None) -> App:
-    """The app that `name` (an alias or an id) means; without a name the only app, else the default one.
+def choose_app(settings: Settings, caller: Caller, name: str | None) -> App:
+    """The app that `name` (an alias or an id) means; without a name the only app in the caller's scope, else the
+    default one.
 
-    Raises `app_not_found`, the same for what is malformed, unknown or not exposed, before Dify is asked;
-    `misconfigured` for an app whose own entry is faulty, and for an unknown name while an entry can't be read.
+    Raises `app_not_found`, the same for what is malformed, unknown, not exposed or out of the caller's scope, before
+    Dify is asked; `misconfigured` for an app whose own entry is faulty, for a scope that can't be read, and for an
+    unknown name while an entry can't be read.
     """
+    scope = settings.scopes.get(caller.name)
+    if scope and scope.fault:
+        raise scope.fault.as_error()
     if name is None or name == "":
-        app = settings.apps[0] if len(settings.apps) == 1 else settings.default_app
-        if app is None:
-            raise _no_app_named(settings)
+        app = _app_without_name(settings, caller)
     elif name in PLACEHOLDERS:
         raise DuckError("app_not_found", f"{name} is a placeholder.", "Put the app's alias, or its id, in its place.")
     else:
         app = settings.app_named(name) or _workspace_app(settings, name)
+        if not _is_in_scope(settings, caller, app):
+            raise _unreadable_entry(settings) or app_not_found()
     if app.fault:
         raise app.fault.as_error()
+    return app
+
+
+def _is_in_scope(settings: Settings, caller: Caller, app: App) -> bool:
+    scope = settings.scopes.get(caller.name)
+    return (scope is None or app.app_id in scope.app_ids) and caller.app_id in ("", app.app_id)
+
+
+def _app_without_name(settings: Settings, caller: Caller) -> App:
+    if caller.has_token:
+        return choose_app(settings, caller, caller.app_id)
+    apps = [app for app in settings.apps if _is_in_scope(settings, caller, app)]
+    app = apps[0] if len(apps) == 1 else settings.default_app
+    if app is None or app not in apps:
+        raise _no_app_named(settings)
     return app
 
 
@@ -98,33 +161,61 @@ def _workspace_app(settings: Settings, name: str) -> App:
     return App(app_id, app_id)
 
 
-def _given_keys(headers: Headers) -> list[str]:
-    """The keys in both headers; one may come from a proxy and be none of Duck's."""
-    scheme, _, credentials = headers.get("Authorization", "").strip().partition(" ")
-    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
-    return [key for key in (bearer, headers.get("X-API-Key", "").strip()) if key]
+def _credentials(headers: Headers) -> list[_Credential]:
+    """What both headers hold; one of them may come from a proxy and be none of Duck's."""
+    scheme, _, value = headers.get("Authorization", "").strip().partition(" ")
+    authorization = _Credential(b"", is_ambient=False)
+    if scheme.lower() == "bearer":
+        authorization = _Credential(_bytes(value), is_ambient=False)
+    elif scheme.lower() == "basic":
+        authorization = _Credential(_password(value), is_ambient=True)
+    api_key = _Credential(_bytes(headers.get("X-API-Key", "")), is_ambient=False)
+    return [credential for credential in (authorization, api_key) if credential.key]
 
 
-def _caller_of(given: str, settings: Settings) -> Caller | None:
+def _bytes(text: str) -> bytes:
+    return text.strip().encode("utf-8", "surrogatepass")
+
+
+def _password(value: str) -> bytes:
+    """The password of HTTP Basic, whoever the user is (RFC 7617, 2)."""
+    try:
+        return base64.b64decode(_bytes(value), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
+
+
+def _caller_of(credential: _Credential, settings: Settings, read_token: TokenReader) -> Caller | None:
     """Compares with every key, to the last byte, so that the time tells nothing about any of them."""
-    digest = hashlib.sha256(given.encode("utf-8", "surrogatepass")).digest()
+    digest = hashlib.sha256(credential.key).digest()
     caller = None
     for key in settings.access_keys:
         if hmac.compare_digest(key.digest, digest):
-            caller = Caller(key.caller)
-    return caller
+            caller = Caller(key.caller, is_ambient=credential.is_ambient)
+    if caller or credential.is_ambient:
+        return caller
+    return read_token(credential.key.decode("utf-8", "replace"))
 
 
-def _refuse_all(settings: Settings) -> None:
-    faults = [fault for fault in settings.faults if fault.setting == "access_keys"]
+def _nobody_gets_in(settings: Settings, challenge: str) -> DuckError:
+    faults = [fault for fault in settings.faults if fault.setting in ("access_keys", "callers")]
     if faults:
-        raise faults[0].as_error()
-    if settings.access is Access.KEY:
-        raise _unauthorized(
-            "This endpoint has no access key yet, so nobody can use it.",
-            "Its operator sets access_keys in the endpoint's settings.",
-        )
+        return faults[0].as_error()
+    return _unauthorized(
+        "This endpoint has no access key yet, so nobody can use it.",
+        "Its operator sets access_keys in the endpoint's settings.",
+        challenge,
+    )
 
 
-def _unauthorized(message: str, remedy: str) -> DuckError:
-    return DuckError("unauthorized", message, remedy, headers={"WWW-Authenticate": 'Bearer realm="duck"'})
+def _unauthorized(message: str, remedy: str, challenge: str) -> DuckError:
+    return DuckError("unauthorized", message, remedy, headers={"WWW-Authenticate": challenge})
+
+
+def _origin_not_allowed() -> DuckError:
+    return DuckError(
+        "origin_not_allowed",
+        "A page of another site has sent this, and it is not among the endpoint's cors_origins.",
+        "Open the address itself, or send a key as 'Authorization: Bearer <key>'; its operator can list the page's "
+        "origin.",
+    )

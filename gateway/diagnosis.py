@@ -190,6 +190,21 @@ def _not_published() -> DuckError:
     )
 
 
+def storage_unavailable() -> DuckError:
+    """For what needs the plugin's storage while it can't be read or written."""
+    return DuckError(
+        "storage_unavailable",
+        "The plugin's storage in Dify's plugin daemon can't be used now, and conversations and tokens need it.",
+        "Try again; if it stays so, its operator checks that the plugin may use storage (1 MiB) and that the daemon's "
+        "storage works.",
+    )
+
+
+def is_session_gone(text: str) -> bool:
+    """Whether a call was refused because its caller has left (wire 14.4; serverless: daemon#808)."""
+    return "context canceled" in text or "session not found" in text
+
+
 def completion_not_supported() -> DuckError:
     """Dify 1.16 fails on every reverse call of a completion app (`KeyError: 'query'`, wire section 3)."""
     return DuckError(

@@ -20,6 +20,7 @@ class Route(StrEnum):
     CHAT = "chat"
     WORKFLOW = "workflow"
     COMPLETION = "completion"
+    TOKENS = "tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ TABLE: Final = (
     Listed(Route.CHAT, "/chat/<app_id>", ("POST",), "Talks to a chat, agent or chatflow app."),
     Listed(Route.WORKFLOW, "/workflow/<app_id>", ("POST",), "Runs a workflow."),
     Listed(Route.COMPLETION, "/completion/<app_id>", ("POST",), "Runs a text generator."),
+    Listed(Route.TOKENS, "/tokens", ("POST",), "A short-lived token for one app and one user, for browsers."),
 )
 
 

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from gateway.access import app_not_found
 from gateway.call import AppCall
+from gateway.conversations import Conversations, conversation_not_found
 from gateway.decoder import decode
 from gateway.diagnosis import app_unavailable, completion_not_supported
 from gateway.errors import DuckError
@@ -14,10 +17,11 @@ from gateway.events import Event, Failed, Kind, Started
 from gateway.kinds import Kinds
 from gateway.limits import Limits
 from gateway.links import absolute_links
-from gateway.settings import Fault, Settings, canonical_id
+from gateway.presence import Attendance, watch
+from gateway.settings import Fault, Settings
 from gateway.slots import take_slot
-from gateway.streaming import Run
-from gateway.transports.interface import AppTransport
+from gateway.streaming import HEARTBEAT, Run
+from gateway.transports.interface import AppTransport, Storage
 
 _LEARNT: Final = Kinds()
 
@@ -30,14 +34,20 @@ _NAMES: Final = {
 }
 
 
+MOST_INPUTS: Final = 500
+"""Inputs of one call (own choice; an app's form has some dozens at most). Their size is the transport's limit."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a call happens. endpoint_id: what all caches and slots are keyed by (law 17). origin: where relative links
-    to files lead. request_id: for the log.
+    """Where a call happens. endpoint_id: what all caches and slots are keyed by (law 17). conversations: those of the
+    caller and the app. origin: where relative links to files lead. request_id: for the log.
     """
 
     endpoint_id: str
     transport: AppTransport
+    storage: Storage
+    conversations: Conversations
     settings: Settings
     origin: str
     request_id: str
@@ -49,45 +59,32 @@ def start(call: AppCall, place: Place, fallback: Kind) -> Run:
     fallback: the kind that the route stands for, used where nothing is known and the call has no query. Raises
     `DuckError` for a conversation that can't exist and when there is no slot; all else comes as the run's events.
     """
+    if len(call.inputs) > MOST_INPUTS:
+        raise DuckError("invalid_request", f"The call has more than {MOST_INPUTS} inputs.", "Send fewer.")
     if call.conversation_id:
-        call = replace(call, conversation_id=_known_form(call.conversation_id))
+        call = replace(call, conversation_id=place.conversations.opened(call.conversation_id))
     limits = Limits.found(
         os.environ,
         is_local=place.transport.is_local,
         sdk_silence=place.transport.max_silence,
         run_timeout=place.settings.run_timeout,
     )
-    slot = take_slot(place.endpoint_id, place.settings.max_streams)
-    try:
+    attendance = Attendance(place.storage.presence)
+    with ExitStack() as held:
+        held.callback(attendance.leave)
+        held.callback(take_slot(place.endpoint_id, place.settings.max_streams).release)
         events = absolute_links(_events(call, place, fallback), place.origin)
-        return Run(events, limits, slot.release, place.request_id)
-    except BaseException:
-        slot.release()
-        raise
-
-
-def _known_form(conversation_id: str) -> str:
-    """The id as Dify writes it. Dify would answer a malformed one with a 500 (wire section 4)."""
-    canonical = canonical_id(conversation_id)
-    if not canonical:
-        raise conversation_not_found()
-    return canonical
-
-
-def conversation_not_found() -> DuckError:
-    """For an id that is malformed, unknown, or another app's."""
-    return DuckError(
-        "conversation_not_found",
-        "There is no conversation with this conversation_id in this app.",
-        "Leave conversation_id out to start a new one.",
-    )
+        until_gone = partial(watch, attendance, heartbeat=HEARTBEAT)
+        return Run(events, limits, held.pop_all().close, place.request_id, until_gone)
 
 
 def _events(call: AppCall, place: Place, fallback: Kind) -> Iterator[Event]:
     """The run's events; what has to be asked of Dify before it begins is asked here, under the run's own limits."""
     try:
         fitted, kind = _fitted(call, place, fallback)
-        dicts = place.transport.start(fitted, kind)
+        if kind is not Kind.WORKFLOW:  # the only kind that surely has no conversation
+            place.conversations.prepare()
+        dicts = place.conversations.shown_in(place.transport.start(fitted, kind))
     except DuckError as error:
         yield Failed(error)
         return
@@ -134,7 +131,7 @@ def _watched(events: Iterator[Event], call: AppCall, place: Place) -> Iterator[E
     first = next(events, None)
     match first:
         case Started():
-            problem = _problem(first, call)
+            problem = _problem(first, call, place)
             if problem:
                 yield Failed(problem)
                 return
@@ -149,12 +146,12 @@ def _watched(events: Iterator[Event], call: AppCall, place: Place) -> Iterator[E
     yield from events
 
 
-def _problem(started: Started, call: AppCall) -> DuckError | None:
+def _problem(started: Started, call: AppCall, place: Place) -> DuckError | None:
     """Why a run that has begun is not the one that was asked for.
 
     Dify begins a new conversation where a chatflow does not know the old one (wire section 4).
     """
-    if call.conversation_id and started.conversation_id not in ("", call.conversation_id):
+    if call.conversation_id and started.conversation_id not in ("", place.conversations.shown(call.conversation_id)):
         return conversation_not_found()
     configured = call.app.kind
     if configured and (configured is Kind.WORKFLOW) != (started.kind is Kind.WORKFLOW):

@@ -68,11 +68,23 @@ class Run:
     """A run of an app, read by a greenlet of its own.
 
     events: pulled in that greenlet only. on_end: called once when the run is over or given up, from any greenlet.
-    name: the request's id, for the log.
+    name: the request's id, for the log. watch: returns when the caller is held for gone; it is given a function that
+    tells the seconds since the last event, and runs in a greenlet of its own, from a heartbeat's time on.
+
+    seen: how many events have come. failure: the code of what the run has failed with, `""` for none.
     """
 
-    def __init__(self, events: Iterator[Event], limits: Limits, on_end: Callable[[], None], name: str) -> None:
+    def __init__(
+        self,
+        events: Iterator[Event],
+        limits: Limits,
+        on_end: Callable[[], None],
+        name: str,
+        watch: "Watch | None" = None,
+    ) -> None:
         self.name = name
+        self.seen = 0
+        self.failure = ""
         self._limits = limits
         self._on_end = on_end
         self._waiting: deque[Event] = deque()
@@ -84,6 +96,7 @@ class Run:
         self._run_deadline = float("inf")
         self._response_deadline = float("inf")
         self._pump = gevent.spawn(self._read, events)
+        self._watcher = gevent.spawn_later(HEARTBEAT, self._watch, watch) if watch else None
 
     def first(self, max_wait: float) -> Event | None:
         """The first event, left in the queue; None when there is none after `max_wait` seconds."""
@@ -192,20 +205,42 @@ class Run:
         if self._is_over:
             return
         self._last_event = time.monotonic()
+        self.seen += 1
+        if isinstance(event, Failed):
+            self.failure = event.error.code
         if self._run_deadline == float("inf"):
             self._run_deadline = self._last_event + self._limits.run
             self._hard_deadline = min(self._hard_deadline, self._run_deadline)
         self._waiting.append(event)
         self._signal.set()
 
+    def _watch(self, watch: "Watch") -> None:
+        watch(lambda: time.monotonic() - self._last_event)
+        self._put(Failed(client_gone()))
+        self.stop()
+
     def _finish(self) -> None:
         if not self._is_over:
             self._over.set()
+            if self._watcher is not None and self._watcher is not gevent.getcurrent():
+                self._watcher.kill(block=False)
             self._on_end()
 
     @property
     def _is_over(self) -> bool:
         return self._over.is_set()
+
+
+type Watch = Callable[[Callable[[], float]], None]
+
+
+def client_gone() -> DuckError:
+    """For a run whose caller has left; nobody is likely to read it."""
+    return DuckError(
+        "client_gone",
+        "The caller seems to have left: the plugin daemon no longer answers calls of this request.",
+        "Send it again if you are still there.",
+    )
 
 
 def stream(run: Run, write: Writer, heartbeat: float = HEARTBEAT) -> Generator[bytes]:

@@ -1,6 +1,7 @@
 """JSON as Duck reads and writes it."""
 
 import codecs
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -35,7 +36,8 @@ def read_json(text: bytes, what: str) -> Any:
     """The JSON value in `text`; a byte order mark is skipped.
 
     what: how the error's sentence calls it. Raises `DuckError` `invalid_request` for what is no JSON in UTF-8 (NaN, a
-    lone surrogate and trailing text included; the sentence says where), and for more than `MAX_JSON_DEPTH` levels.
+    lone surrogate and trailing text included; the sentence says where), for more than `MAX_JSON_DEPTH` levels, and for
+    an object with a name twice, where readers differ in which one counts (RFC 8259, 4).
     """
     try:
         value = pydantic_core.from_json(text.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
@@ -47,7 +49,19 @@ def read_json(text: bytes, what: str) -> Any:
         ) from error
     if _depth(value) > MAX_JSON_DEPTH:
         raise _too_deep(what)
+    if isinstance(value, dict | list):
+        _check_names(text, what)
     return value
+
+
+def _check_names(text: bytes, what: str) -> None:
+    """Refuses an object with a name twice; the fast parser does not tell, so the text is read once more."""
+
+    def refuse_twice(members: list[tuple[str, Any]]) -> None:
+        if len(members) > 1 and len({name for name, _ in members}) < len(members):
+            raise DuckError("invalid_request", f"{what} has an object with the same name twice.", "Send it once.")
+
+    json.loads(text, object_pairs_hook=refuse_twice, parse_int=len, parse_float=len)  # numbers of any length
 
 
 def _too_deep(what: str) -> DuckError:

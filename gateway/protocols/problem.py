@@ -19,7 +19,7 @@ def shape(error: DuckError, known: Mapping[str, Any], *, with_cause: bool) -> Sh
     details = json_bytes(
         {
             "type": "about:blank",
-            "title": HTTPStatus(error.status).phrase,
+            "title": title_of(error.status),
             "status": error.status,
             "detail": error.sentence(with_cause=with_cause),
             "code": error.code,
@@ -27,3 +27,8 @@ def shape(error: DuckError, known: Mapping[str, Any], *, with_cause: bool) -> Sh
         }
     )
     return Shaped(CONTENT_TYPE, details, {})
+
+
+def title_of(status: int) -> str:
+    """The status' own phrase; 499 is nginx's, for a client that closed the request."""
+    return "Client Closed Request" if status == 499 else HTTPStatus(status).phrase  # noqa: PLR2004

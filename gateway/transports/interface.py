@@ -5,6 +5,7 @@ from typing import Protocol
 
 from gateway.call import AppCall
 from gateway.events import Kind, Raw
+from gateway.presence import Presence
 
 
 class AppTransport(Protocol):
@@ -29,4 +30,21 @@ class AppTransport(Protocol):
 
     def parameters(self, app_id: str) -> Raw:
         """The app's features and input form (wire section 7). Raises `DuckError`."""
+        ...
+
+
+class Storage(Protocol):
+    """What the plugin keeps in the workspace, as one request can reach it; shared by all endpoints and replicas.
+
+    All but `presence` raise `DuckError` `storage_unavailable`.
+    """
+
+    def exists(self, key: str) -> bool: ...
+
+    def load(self, key: str) -> bytes: ...
+
+    def save(self, key: str, value: bytes) -> None: ...
+
+    def presence(self) -> Presence:
+        """What a call of this session tells of its caller (law 14)."""
         ...

@@ -20,6 +20,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("always the same")
 
 
+@pytest.fixture(autouse=True)
+def _no_wait_between_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A workspace's secret is read twice, a second apart; each test has a workspace of its own."""
+    monkeypatch.setattr("gateway.secret.BETWEEN_READS", 0.0)
+
+
 @pytest.fixture
 def duck_log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
     """What Duck logs; its logger does not pass it on to the root's, where `caplog` listens."""

@@ -66,11 +66,42 @@ RUN_OF: Final[Mapping[Kind, tuple[Raw, ...]]] = {
 
 
 @dataclass
+class FakeStorage:
+    """The SDK's storage. fault: what every call raises; calls: their names and keys, in order."""
+
+    values: dict[str, bytes] = field(default_factory=dict)
+    fault: Exception | None = None
+    calls: list[tuple[str, str]] = field(default_factory=list)
+
+    def exist(self, key: str) -> bool:
+        self._count("exist", key)
+        return key in self.values
+
+    def get(self, key: str) -> bytes:
+        self._count("get", key)
+        if key not in self.values:
+            raise Exception("load data failed, please check if the key is correct or you have not set it")  # noqa: TRY002
+        return self.values[key]
+
+    def set(self, key: str, val: bytes) -> None:
+        self._count("set", key)
+        self.values[key] = val
+
+    def _count(self, name: str, key: str) -> None:
+        self.calls.append((name, key))
+        if self.fault:
+            raise self.fault
+
+
+@dataclass
 class FakeDify:
-    """The workspace. calls: what it was asked to run, by the interface that was used; asked: whose form was fetched."""
+    """The workspace. storage: the plugin's in it. calls: what it was asked to run, by the interface that was used.
+    asked: whose form was fetched.
+    """
 
     apps: dict[str, FakeApp]
     install_method: InstallMethod = InstallMethod.Local
+    storage: FakeStorage = field(default_factory=FakeStorage)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     endpoint_id: str = field(default_factory=lambda: f"fake-endpoint-{next(_endpoints)}")
@@ -82,6 +113,7 @@ class FakeDify:
             setattr(app, interface, SimpleNamespace(invoke=self._invoker(interface)))
         session = SimpleNamespace(
             app=app,
+            storage=self.storage,
             endpoint_id=self.endpoint_id,
             install_method=self.install_method,
             max_invocation_timeout=250,

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from gateway.access import Caller, authenticate, choose_app
+from gateway import access
+from gateway.access import Caller, choose_app
 from gateway.errors import DuckError
 from gateway.settings import PLACEHOLDERS, App, Settings, parse
 
@@ -19,6 +20,14 @@ THIRD_ID: Final = "33333333-3333-4333-8333-333333333333"
 
 def given_settings(**raw: Any) -> Settings:
     return parse({"access_keys": f"web={KEY}, {OTHER_KEY}", **raw})
+
+
+def authenticate(settings: Settings, headers: Headers) -> Caller:
+    """The caller, where no token is known."""
+    return access.authenticate(settings, headers, lambda _: None)
+
+
+CALLER: Final = Caller("web")
 
 
 def bearer(key: str) -> Headers:
@@ -94,7 +103,7 @@ def test_a_faulty_key_takes_no_other_key_with_it() -> None:
 
 
 def test_under_open_access_nobody_needs_a_key() -> None:
-    assert authenticate(parse({"access": "open"}), Headers()) == Caller("anonymous")
+    assert authenticate(parse({"access": "open"}), Headers()) == Caller("anonymous", is_ambient=True)
 
 
 def test_under_open_access_a_key_still_names_its_caller() -> None:
@@ -114,7 +123,7 @@ def test_under_open_access_a_wrong_key_is_still_a_401(keys: str) -> None:
 def test_an_app_is_found_by_alias_and_by_id_however_it_is_written() -> None:
     settings = given_settings(apps=f"echo={ID}, other={OTHER_ID}")
     names = ("echo", ID, ID.upper(), ID.replace("-", ""))
-    assert {choose_app(settings, name).app_id for name in names} == {ID}
+    assert {choose_app(settings, CALLER, name).app_id for name in names} == {ID}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def test_an_app_is_found_by_alias_and_by_id_however_it_is_written() -> None:
 )
 @pytest.mark.parametrize("name", [None, ""], ids=["no name", "an empty name"])
 def test_without_a_name_it_is(raw: dict[str, Any], expected: str, name: str | None) -> None:
-    assert choose_app(given_settings(**raw), name).app_id == expected
+    assert choose_app(given_settings(**raw), CALLER, name).app_id == expected
 
 
 @pytest.mark.parametrize(
@@ -140,7 +149,7 @@ def test_without_a_name_it_is(raw: dict[str, Any], expected: str, name: str | No
 )
 def test_without_a_name_and_a_default_it_is_a_404_that_says_what_to_do(raw: dict[str, Any], says: str) -> None:
     with pytest.raises(DuckError) as refusal:
-        choose_app(given_settings(**raw), None)
+        choose_app(given_settings(**raw), CALLER, None)
     assert (refusal.value.code, refusal.value.status) == ("app_not_found", 404)
     assert says in refusal.value.remedy
 
@@ -148,7 +157,7 @@ def test_without_a_name_and_a_default_it_is_a_404_that_says_what_to_do(raw: dict
 @pytest.mark.parametrize("name", sorted(PLACEHOLDERS))
 def test_a_placeholder_is_answered_with_what_belongs_there(name: str) -> None:
     with pytest.raises(DuckError) as refusal:
-        choose_app(given_settings(apps=f"echo={ID}"), name)
+        choose_app(given_settings(apps=f"echo={ID}"), CALLER, name)
     assert refusal.value.status == 404
     assert name in refusal.value.message
     assert "alias, or its id" in refusal.value.remedy
@@ -158,9 +167,9 @@ def test_a_placeholder_is_answered_with_what_belongs_there(name: str) -> None:
 @pytest.mark.parametrize("name", ["nowhere", "x" * 5000, "../..", "é", "\x00", f"{ID}x", "{}", " "])
 def test_what_is_unknown_or_malformed_is_the_same_404(name: str, exposure: str) -> None:
     with pytest.raises(DuckError) as refusal:
-        choose_app(given_settings(apps=f"echo={ID}", exposure=exposure), name)
+        choose_app(given_settings(apps=f"echo={ID}", exposure=exposure), CALLER, name)
     with pytest.raises(DuckError) as not_exposed:
-        choose_app(given_settings(apps=f"echo={ID}"), THIRD_ID)
+        choose_app(given_settings(apps=f"echo={ID}"), CALLER, THIRD_ID)
     said = [(error.code, error.status, error.message, error.remedy) for error in (refusal.value, not_exposed.value)]
     assert said[0] == said[1]
     assert said[0][:2] == ("app_not_found", 404)
@@ -168,14 +177,14 @@ def test_what_is_unknown_or_malformed_is_the_same_404(name: str, exposure: str) 
 
 @pytest.mark.parametrize("name", [THIRD_ID, THIRD_ID.upper(), THIRD_ID.replace("-", "")])
 def test_under_workspace_every_id_is_open(name: str) -> None:
-    assert choose_app(given_settings(exposure="workspace"), name) == App(THIRD_ID, THIRD_ID)
+    assert choose_app(given_settings(exposure="workspace"), CALLER, name) == App(THIRD_ID, THIRD_ID)
 
 
 def test_a_faulty_app_answers_500_and_takes_no_other_with_it() -> None:
     settings = given_settings(apps=f"bad=no-id, good={ID}")
-    assert choose_app(settings, "good").app_id == ID
+    assert choose_app(settings, CALLER, "good").app_id == ID
     with pytest.raises(DuckError) as refusal:
-        choose_app(settings, "bad")
+        choose_app(settings, CALLER, "bad")
     assert (refusal.value.code, refusal.value.status) == ("misconfigured", 500)
     assert "apps, entry 1" in refusal.value.message
     assert "no-id" not in refusal.value.message
@@ -184,21 +193,21 @@ def test_a_faulty_app_answers_500_and_takes_no_other_with_it() -> None:
 @pytest.mark.parametrize("apps", ["{broken", f"'no alias'={ID}"], ids=["nothing can be read", "an alias can't be read"])
 def test_an_unknown_name_may_be_one_that_could_not_be_read(apps: str) -> None:
     with pytest.raises(DuckError) as refusal:
-        choose_app(given_settings(apps=apps), "echo")
+        choose_app(given_settings(apps=apps), CALLER, "echo")
     assert (refusal.value.code, refusal.value.status) == ("misconfigured", 500)
 
 
 def test_a_fault_of_another_app_makes_no_500_of_an_unknown_name() -> None:
     with pytest.raises(DuckError) as refusal:
-        choose_app(given_settings(apps=f"bad=no-id, good={ID}"), "nowhere")
+        choose_app(given_settings(apps=f"bad=no-id, good={ID}"), CALLER, "nowhere")
     assert (refusal.value.code, refusal.value.status) == ("app_not_found", 404)
 
 
 def test_a_picker_that_holds_no_app_answers_500_to_those_who_call_it() -> None:
     settings = given_settings(app={"app_id": ID}, app_2={"app_id": "no-id"})
-    assert choose_app(settings, "app").app_id == ID
+    assert choose_app(settings, CALLER, "app").app_id == ID
     with pytest.raises(DuckError) as refusal:
-        choose_app(settings, "app_2")
+        choose_app(settings, CALLER, "app_2")
     assert (refusal.value.code, refusal.value.message) == (
         "misconfigured",
         "Duck's settings have a fault: app_2: does not hold an app; pick it again.",

@@ -88,7 +88,7 @@ def test_every_default_of_the_form_is_the_default_of_an_empty_field() -> None:
 def test_every_option_of_the_form_is_understood() -> None:
     options = [(name, option["value"]) for name, field in FIELDS.items() for option in field.get("options", ())]
     assert {(name, value): parse({name: value}).faults for name, value in options} == dict.fromkeys(options, ())
-    assert len(options) == 9
+    assert len(options) == 11
 
 
 def test_no_field_is_required_and_every_one_is_explained() -> None:
@@ -99,8 +99,10 @@ def test_no_field_is_required_and_every_one_is_explained() -> None:
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if "placeholder" in field])
 def test_a_placeholder_of_the_form_shows_what_a_line_looks_like(name: str) -> None:
     shown = FIELDS[name]["placeholder"]["en_US"].replace("0b1c…", ID).replace("7f3a…", OTHER_ID)
-    more = {"app": picked(ID), "app_2": picked(OTHER_ID)} if name == "aliases" else {}
-    assert parse({**more, name: shown}).faults == ()
+    shown = shown.replace("9f86d0…", "9f86d0" + "0" * 58)
+    more = {"app": picked(ID), "app_2": picked(OTHER_ID)} if name in ("aliases", "callers") else {}
+    names = {"aliases": "support, report"} if name == "callers" else {}
+    assert parse({**more, **names, name: shown}).faults == ()
 
 
 # -- Apps ----------------------------------------------------------------------------------------------------------
@@ -423,7 +425,7 @@ def test_a_faulty_app_keeps_its_fault_for_those_who_call_it() -> None:
 
 
 def test_a_distinct_fault_is_logged_once_and_without_its_content(duck_log: pytest.LogCaptureFixture) -> None:
-    settings._logged.clear()
+    settings.reader._logged.clear()
     raw = {"access_keys": "web=hunter2, ab****yz", "max_streams": "once-and-without-its-content"}
     for number in range(3):
         parse({**raw, "run_timeout": f"{number + 1}s"})  # another form with the same faults

@@ -3,8 +3,10 @@ from typing import Any, Final
 import gevent
 import pytest
 from dify_plugin.config.config import InstallMethod
+from dify_plugin.core.runtime import Session
 
 from gateway.call import AppCall
+from gateway.conversations import Conversations, Holder
 from gateway.errors import DuckError
 from gateway.events import Event, Failed, File, Finished, Kind, Paused, Started, Text
 from gateway.limits import READ_TIMEOUT
@@ -13,6 +15,7 @@ from gateway.slots import take_slot
 from gateway.start import Place, start
 from gateway.streaming import Run
 from gateway.transports.reverse import ReverseTransport
+from gateway.transports.storage import SessionStorage
 from tests.gateway.fake_dify import INTERNAL_SERVER_ERROR, FakeApp, FakeDify, refusal, variable
 from tests.gateway.recorded import HANDMADE, RECORDINGS
 
@@ -39,8 +42,16 @@ def started(
 ) -> Run:
     chosen = settings or parse({"apps": f"echo={ID}"})
     called = app or chosen.app_named(ID) or App(ID, ID)
-    place = Place(dify.endpoint_id, ReverseTransport(dify.session()), chosen, origin, "a-request-id")
+    place = place_of(dify, dify.session(), chosen, origin)
     return start(AppCall(called, query, inputs or {}, conversation_id), place, fallback)
+
+
+def place_of(dify: FakeDify, session: Session, settings: Settings, origin: str) -> Place:
+    """Where a call happens; conversations keep Dify's ids, for the handles have tests of their own."""
+    storage = SessionStorage(session)
+    conversations = Conversations(Holder(dify.endpoint_id, "web", "", ID), storage, is_sealed=False)
+    transport = ReverseTransport(session)
+    return Place(dify.endpoint_id, transport, storage, conversations, settings, origin, "a-request-id")
 
 
 def events_of(run: Run) -> list[Event]:
@@ -249,7 +260,7 @@ def test_an_unknown_conversation_is_a_404_also_where_dify_begins_a_new_one(kind:
     other = CONVERSATION.replace("c", "d")
     error = failure_of(started(with_conversation(kind), "hi", conversation_id=other))
     assert (error.code, error.status) == ("conversation_not_found", 404)
-    assert "Leave conversation_id out" in error.remedy
+    assert "leave it out to start a new one" in error.remedy
 
 
 @pytest.mark.parametrize("given", ["x", "1", "c" * 36, "'; --", "\x00", "null", CONVERSATION + "0", "é" * 36])
@@ -341,7 +352,7 @@ def test_run_timeout_ends_a_run_that_asks_dify_for_its_form_too_long() -> None:
     session: Any = dify.session()
     session.app.fetch_app = lambda **_: gevent.sleep(PATIENCE)
     settings = Settings(apps=(App("echo", ID),), run_timeout=0.05)
-    place = Place(dify.endpoint_id, ReverseTransport(session), settings, "", "a-request-id")
+    place = place_of(dify, session, settings, "")
     assert failure_of(start(AppCall(settings.apps[0], "hi", {}, ""), place, Kind.WORKFLOW)).code == "run_timeout"
 
 

@@ -23,7 +23,7 @@ def test_a_conversation_goes_on(client: httpx.Client, app: str) -> None:
 def test_every_form_of_reply_carries_the_conversation_early(client: httpx.Client) -> None:
     for accept in ("text/event-stream", "application/x-ndjson", "text/plain", "application/json"):
         reply = client.post("/chat/echo", json={"query": "x"}, headers={"Accept": accept})
-        assert len(reply.headers["x-conversation-id"]) == 36
+        assert reply.headers["x-conversation-id"].count(".") == 1  # a handle, not Dify's id
     named = sse.events(client, "/chat/echo", {"query": "x"})
     assert named[0][1]["conversation_id"] == named[-1][1]["conversation_id"]
 

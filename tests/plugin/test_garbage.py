@@ -70,7 +70,9 @@ async def _send(session: aiohttp.ClientSession, url: str, seed: int) -> tuple[in
         headers["Authorization"] = r.choice(["", "Bearer", "Bearer ", "Basic !!!", "é" * 20, "Bearer a b"])
     method = r.choice(["POST", "POST", "POST", "GET", "PUT", "DELETE", "HEAD", "OPTIONS"])
     async with session.request(method, url + r.choice(PATHS), data=body, headers=headers) as reply:
-        return reply.status, (await reply.read()).decode("utf-8", "replace")  # to the end: who leaves early keeps a slot
+        return reply.status, (await reply.read()).decode(
+            "utf-8", "replace"
+        )  # to the end: who leaves early keeps a slot
 
 
 async def _storm(url: str, seeds: range) -> list[tuple[int, str]]:

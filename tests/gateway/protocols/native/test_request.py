@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from werkzeug import Request
 from werkzeug.test import EnvironBuilder
 
+from gateway.body import BODY_LIMIT
 from gateway.call import Asked
 from gateway.errors import DuckError
-from gateway.protocols.native.request import BODY_LIMIT, NativeRequest, read_native
+from gateway.protocols.native.request import NativeRequest, read_native
 from tests.gateway.mutations import json_values
 
 JSON: Final = "application/json"

@@ -1,0 +1,87 @@
+"""The secret that a workspace's handles and tokens are signed with: random, made once, kept in the plugin's storage.
+
+The storage has no compare-and-set and the last write wins (wire section 11). So a secret is written only where there is
+none, and used only when it was read twice alike, a second apart: of two processes that begin at once, both end with the
+one that was written last. A read that fails never replaces anything.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from typing import Final
+
+import gevent
+from gevent.lock import BoundedSemaphore
+
+from gateway.diagnosis import storage_unavailable
+from gateway.transports.interface import Storage
+
+KEY: Final = "signing-secret"
+SIZE: Final = 32
+"""Bytes; as long as the SHA-256 that signs (RFC 2104, 3)."""
+
+BETWEEN_READS: Final = 1.0
+"""Seconds (issue "Access")."""
+
+MOST_READS: Final = 5
+"""Reads until two are alike; more processes than that don't begin at the same moment."""
+
+BETWEEN_REREADS: Final = 10.0
+"""Seconds; a caller with bad handles must not keep the storage busy (issue "Access")."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What this process knows for one endpoint; it is not told which workspace that belongs to (law 17)."""
+
+    secret: bytes = b""
+    read_at: float = float("-inf")
+    lock: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+
+
+_known: Final[dict[str, _Known]] = {}
+
+
+def workspace_secret(endpoint_id: str, storage: Storage) -> bytes:
+    """The secret of the workspace that this endpoint belongs to. Raises `DuckError` `storage_unavailable`."""
+    known = _known.setdefault(endpoint_id, _Known())
+    if not known.secret:
+        with known.lock:  # one of many first calls asks the storage
+            if not known.secret:
+                _remember(known, _first_read(storage))
+    return known.secret
+
+
+def reread_secret(endpoint_id: str, storage: Storage) -> bytes | None:
+    """The secret as it is in the storage now, where it differs from the one known; None also for a look too soon."""
+    known = _known.setdefault(endpoint_id, _Known())
+    with known.lock:
+        if time.monotonic() < known.read_at + BETWEEN_REREADS:
+            return None
+        known.read_at = time.monotonic()
+        if storage.load(KEY) == known.secret:
+            return None
+        _remember(known, _settled(storage))
+    return known.secret
+
+
+def _remember(known: _Known, secret: bytes) -> None:
+    known.secret, known.read_at = secret, time.monotonic()
+
+
+def _first_read(storage: Storage) -> bytes:
+    if not storage.exists(KEY):
+        storage.save(KEY, secrets.token_bytes(SIZE))
+    return _settled(storage)
+
+
+def _settled(storage: Storage) -> bytes:
+    """The secret once two reads, a second apart, are alike."""
+    before = storage.load(KEY)
+    for _ in range(MOST_READS):
+        gevent.sleep(BETWEEN_READS)
+        now = storage.load(KEY)
+        if now == before and len(now) == SIZE:
+            return now
+        before = now
+    raise storage_unavailable()

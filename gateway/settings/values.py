@@ -1,0 +1,144 @@
+"""What an operator has chosen, as frozen values; how it is read from the form is the other modules' business."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID
+
+from gateway.detail import Detail
+from gateway.errors import DuckError
+from gateway.events import Kind
+from gateway.origins import Origins
+
+DEFAULT_MAX_STREAMS: Final = 100
+"""DESIGN section 4."""
+
+DEFAULT_CALLER: Final = "default"
+"""The caller of a bare key (DESIGN section 4)."""
+
+ANONYMOUS: Final = "anonymous"
+"""Whoever calls without a key under `access: open`; no key can have this name."""
+
+PLACEHOLDERS: Final = frozenset({"<app_id>", "{app_id}", ":app_id", "app_id", "<alias>", "{alias}"})
+"""What people copy from a route's description instead of an app's name."""
+
+
+class Exposure(StrEnum):
+    """Which apps a caller may name."""
+
+    LISTED = "listed"
+    WORKSPACE = "workspace"
+
+
+class Access(StrEnum):
+    """Who may call."""
+
+    KEY = "key"
+    OPEN = "open"
+
+
+class ConversationIds(StrEnum):
+    """How callers see a conversation: as a handle that only they can use, or as Dify's own id."""
+
+    SEALED = "sealed"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something wrong in the settings. entry: which one of a list, from 1 on; 0 for the setting as a whole."""
+
+    setting: str
+    entry: int
+    problem: str
+
+    def __str__(self) -> str:
+        place = f"{self.setting}, entry {self.entry}" if self.entry else self.setting
+        return f"{place}: {self.problem}"
+
+    def as_error(self) -> DuckError:
+        return DuckError(
+            "misconfigured",
+            f"Duck's settings have a fault: {self}.",
+            "Its operator mends it in the endpoint's settings.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An app that callers may name.
+
+    alias: its name in URLs. app_id: its UUID in Dify. kind: as configured, None when Duck has to find out. query: the
+    input that takes the caller's text, answer: the output that is the answer (both of a workflow), user: the input that
+    takes the caller's `user`; each `""` when not configured. inputs: defaults that a caller may override.
+    """
+
+    alias: str
+    app_id: str
+    kind: Kind | None = None
+    query: str = ""
+    answer: str = ""
+    user: str = ""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessKey:
+    """A caller's key, kept as its SHA-256."""
+
+    caller: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The apps that a caller is held to, by id. fault: why it can't be told which, and so none can be called."""
+
+    app_ids: frozenset[str]
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `amount` calls in `seconds`."""
+
+    amount: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator has chosen. faults: all of them; `fatal`: those that govern every call."""
+
+    apps: tuple[App, ...] = ()
+    default_app: App | None = None
+    exposure: Exposure = Exposure.LISTED
+    access: Access = Access.KEY
+    access_keys: tuple[AccessKey, ...] = ()
+    scopes: Mapping[str, Scope] = field(default_factory=lambda: MappingProxyType({}))
+    origins: Origins = field(default_factory=Origins)
+    rates: tuple[Rate, ...] = ()
+    conversation_ids: ConversationIds = ConversationIds.SEALED
+    detail: Detail = Detail.ANSWER
+    run_timeout: float | None = None
+    keep_alive: bool = False
+    files_url: str = ""
+    max_streams: int = DEFAULT_MAX_STREAMS
+    faults: tuple[Fault, ...] = ()
+    fatal: tuple[Fault, ...] = ()
+
+    def app_named(self, name: str) -> App | None:
+        """The listed app with this alias or id."""
+        wanted = canonical_id(name) or name
+        return next((app for app in self.apps if app.alias == name or app.app_id == wanted), None)
+
+
+def canonical_id(text: str) -> str:
+    """An app's UUID as Dify writes it; `""` when `text` is none."""
+    try:
+        return str(UUID(text)) if len(text) in (32, 36) else ""
+    except ValueError:
+        return ""

@@ -1,0 +1,93 @@
+"""Tokens for browsers and mobile apps: short-lived, signed, bound to one caller, one app and one user.
+
+A token holds all that it says (RFC 6750 carries it), so any replica can read it; what it says can be read by whoever
+has it. It can't be called back before its time, but it ends with its caller: one who has no key any more, or whose
+scope has lost the app, gets nowhere with it.
+"""
+
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from itsdangerous import BadData, URLSafeSerializer
+from pydantic import BaseModel, ConfigDict, Field
+from werkzeug import Request
+
+from gateway.access import Caller
+from gateway.body import check_charset, is_json, json_object, read_body, unsupported_type, validated
+from gateway.secret import reread_secret, workspace_secret
+from gateway.settings import Settings
+from gateway.transports.interface import Storage
+from gateway.wire import json_text
+
+PREFIX: Final = "duck-token-"
+"""Tells a token from a key, so that no wrong key makes Duck look into the storage."""
+
+MAX_LIFE: Final = 3600
+"""Seconds (issue "Access")."""
+
+DEFAULT_LIFE: Final = 600
+"""Seconds; a page asks its own server for another one when it is over (own choice)."""
+
+
+class TokenRequest(BaseModel):
+    """What is asked for: app: an alias or an id, None for the default one. user: whom the caller knows by this name.
+    expires_in: seconds.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    app: str | None = None
+    user: str = Field(min_length=1, max_length=256)
+    expires_in: int = Field(DEFAULT_LIFE, ge=1, le=MAX_LIFE)
+
+
+def read_token_request(request: Request) -> TokenRequest:
+    """The request's body. Raises `DuckError`: 400, 413, 415."""
+    body = read_body(request)
+    check_charset(request)
+    if body.strip() and not is_json(request, body):
+        raise unsupported_type(request.mimetype, "application/json")
+    return validated(TokenRequest, json_object(body) if body.strip() else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The tokens of one endpoint."""
+
+    endpoint_id: str
+    storage: Storage
+    settings: Settings
+
+    def issue(self, caller: Caller, app_id: str, user: str, expires_at: int) -> str:
+        """A token. expires_at: Unix seconds. Raises `storage_unavailable`."""
+        return PREFIX + self._serializer(self._secret()).dumps([caller.name, app_id, user, expires_at])
+
+    def caller(self, text: str) -> Caller | None:
+        """Whom a token speaks for; None for a text that is no token, or none any more. Raises `storage_unavailable`."""
+        if not text.startswith(PREFIX):
+            return None
+        said = self._verified(text.removeprefix(PREFIX))
+        if said is None:
+            return None
+        name, app_id, user, expires_at = said
+        has_key = any(key.caller == name for key in self.settings.access_keys)
+        return Caller(name, app_id, user) if has_key and time.time() < expires_at else None
+
+    def _verified(self, signed: str) -> Any:
+        secret: bytes | None = self._secret()
+        while secret:
+            try:
+                return self._serializer(secret).loads(signed)
+            except BadData:
+                secret = reread_secret(self.endpoint_id, self.storage)
+        return None
+
+    def _secret(self) -> bytes:
+        return workspace_secret(self.endpoint_id, self.storage)
+
+    def _serializer(self, secret: bytes) -> URLSafeSerializer:
+        salt = json_text(["token", self.endpoint_id])
+        signer = {"key_derivation": "hmac", "digest_method": sha256}
+        return URLSafeSerializer(secret, salt=salt.encode(), signer_kwargs=signer)
