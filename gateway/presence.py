@@ -7,6 +7,7 @@ in a row were not answered while another caller's was. Where there is nobody els
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 from typing import Final
@@ -18,12 +19,13 @@ ENOUGH: Final = 2
 """Unanswered calls in a row, while another's was answered (law 14)."""
 
 ENOUGH_ALONE: Final = 5
-"""Unanswered calls in a row where nobody else can be asked, and the seconds over which they are spread (law 14)."""
+"""Unanswered calls in a row where nobody else can be asked (law 14)."""
 
 ALONE_FOR: Final = 60.0
+"""Seconds over which those are spread (law 14)."""
 
-MOST_PEERS: Final = 3
-"""Others that are asked at a time: the latest to come, who are the likeliest to be there."""
+MOST_OTHERS: Final = 3
+"""Others that are asked at a time (own choice)."""
 
 
 class Presence(Enum):
@@ -35,18 +37,45 @@ class Presence(Enum):
 
 
 class Attendance:
-    """One caller, from the request to the end of the reply. ask: makes the call in the caller's session."""
+    """One caller, from the request to the end of the reply. call: a storage call in the caller's session.
 
-    def __init__(self, ask: Callable[[], Presence]) -> None:
-        self.ask = ask
+    answered: when the latest of its calls that was answered had begun.
+    """
+
+    def __init__(self, call: Callable[[], Presence]) -> None:
+        self._call = call
+        self.is_asked = False
+        self.answered = float("-inf")
         _present[self] = None
         _arrived.set()
         _arrived.clear()
+
+    def ask(self) -> Presence:
+        """Makes the call, and notes for all the others when one was answered."""
+        began = time.monotonic()
+        self.is_asked = True
+        try:
+            presence = self._call()
+        finally:
+            self.is_asked = False
+        if presence is Presence.HERE:
+            self.answered = began
+            _latest.answered = max(_latest.answered, began)
+        return presence
 
     def leave(self) -> None:
         """Ends the attendance; may be called twice."""
         _present.pop(self, None)
 
+
+@dataclass(slots=True)
+class _Latest:
+    """When the latest of all calls that were answered had begun."""
+
+    answered: float = float("-inf")
+
+
+_latest: Final = _Latest()
 
 _present: Final[dict[Attendance, None]] = {}
 """Those who are in attendance, the first to come first."""
@@ -71,27 +100,31 @@ def watch(attendance: Attendance, idle: Callable[[], float], heartbeat: float) -
 
 def _is_gone(attendance: Attendance, idle: Callable[[], float], heartbeat: float) -> bool:
     """Asks until the caller answers, or an event comes, or it is clear that nobody is there."""
-    unanswered = 0
-    began = time.monotonic()
+    calls: list[float] = []
     while True:
-        peers = _ask_peers(attendance) if unanswered else []
+        calls.append(time.monotonic())
+        if len(calls) >= ENOUGH:
+            _ask_others(attendance)
         match attendance.ask():
             case Presence.HERE:
                 return False
             case Presence.GONE:
                 return True
-        unanswered += 1
-        if unanswered >= ENOUGH and any(peer.value is Presence.HERE for peer in peers):
-            return True
-        if unanswered >= ENOUGH_ALONE and not peers and time.monotonic() >= began + ALONE_FOR:
-            return True
-        if unanswered >= ENOUGH:
-            _arrived.wait(heartbeat)
-        if idle() < heartbeat:
+        if idle() < heartbeat or attendance.answered >= calls[0]:  # somebody else may have asked it
             return False
+        if len(calls) >= ENOUGH:
+            if _latest.answered >= calls[-ENOUGH] or _is_enough_alone(calls):
+                return True
+            _arrived.wait(heartbeat)
 
 
-def _ask_peers(attendance: Attendance) -> list["gevent.Greenlet[[], Presence]"]:
-    """Asks others at the same time; they answer while this one is waited for."""
+def _is_enough_alone(calls: list[float]) -> bool:
+    return len(_present) == 1 and len(calls) >= ENOUGH_ALONE and time.monotonic() >= calls[0] + ALONE_FOR
+
+
+def _ask_others(attendance: Attendance) -> None:
+    """Asks the latest to come, the likeliest to be there, at the same time; unless somebody is asking them already."""
     others = (other for other in reversed(_present) if other is not attendance)
-    return [gevent.spawn(other.ask) for other in islice(others, MOST_PEERS)]
+    for other in islice(others, MOST_OTHERS):
+        if not other.is_asked:
+            gevent.spawn(other.ask)
