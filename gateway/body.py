@@ -101,7 +101,8 @@ def form_pairs(body: bytes) -> list[tuple[str, str]]:
 
 def multipart_pairs(request: Request) -> tuple[list[tuple[str, str]], bool]:
     """The fields of a multipart form, and whether there are files in it."""
-    read_body(request)
+    body = read_body(request)
+    check_charset(request)
     request.max_form_memory_size, request.max_form_parts = BODY_LIMIT, MOST_FIELDS
     try:
         form, files = request.form, request.files
@@ -113,6 +114,8 @@ def multipart_pairs(request: Request) -> tuple[list[tuple[str, str]], bool]:
             "No field of the multipart form can be read.",
             "See that its Content-Type names the boundary, and that the body is whole.",
         )
+    if not files:
+        text_of(body)  # werkzeug would put other characters in place of what is not UTF-8
     return list(form.items(multi=True)), bool(files)
 
 

@@ -73,7 +73,7 @@ class Conversations:
         while secret:
             if hmac.compare_digest(_sealed(conversation_id, self._holder, secret).encode(), handle.encode()):
                 return conversation_id
-            secret = reread_secret(endpoint_id, self._storage)
+            secret = reread_secret(endpoint_id, self._storage, secret)
         return ""
 
     def shown(self, conversation_id: str) -> str:

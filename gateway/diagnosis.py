@@ -197,6 +197,7 @@ def storage_unavailable() -> DuckError:
         "The plugin's storage in Dify's plugin daemon can't be used now, and conversations and tokens need it.",
         "Try again; if it stays so, its operator checks that the plugin may use storage (1 MiB) and that the daemon's "
         "storage works.",
+        headers={"Retry-After": "10"},
     )
 
 

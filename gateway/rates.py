@@ -22,13 +22,17 @@ _limiter: Final = FixedWindowRateLimiter(MemoryStorage())
 def count_call(rates: Sequence[Rate], endpoint_id: str, caller: str, user: str) -> dict[str, str]:
     """Counts one call, and tells what is left in header fields (draft-ietf-httpapi-ratelimit-headers-10).
 
-    user: of a caller with a token, who is counted apart. Raises `rate_limited` for one call too many.
+    user: of a caller with a token, who is counted apart. Raises `rate_limited` for one call too many, which is not
+    counted itself: a client that keeps on trying must not use up its day.
     """
     if not rates:
         return {}
     items = {f"{rate.amount}-in-{rate.seconds}s": RateLimitItemPerSecond(rate.amount, rate.seconds) for rate in rates}
     who = (endpoint_id, caller, user)
-    is_over = [name for name, item in items.items() if not _limiter.hit(item, *who)]
+    is_over = [name for name, item in items.items() if not _limiter.test(item, *who)]
+    if not is_over:
+        for item in items.values():
+            _limiter.hit(item, *who)
     left = {name: _limiter.get_window_stats(item, *who) for name, item in items.items()}
     headers = {
         "RateLimit-Policy": ", ".join(

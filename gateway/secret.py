@@ -52,10 +52,14 @@ def workspace_secret(endpoint_id: str, storage: Storage) -> bytes:
     return known.secret
 
 
-def reread_secret(endpoint_id: str, storage: Storage) -> bytes | None:
-    """The secret as it is in the storage now, where it differs from the one known; None also for a look too soon."""
+def reread_secret(endpoint_id: str, storage: Storage, tried: bytes) -> bytes | None:
+    """The secret as it is in the storage now, where it differs from the one that was tried; None also for a look too
+    soon after the last.
+    """
     known = _known.setdefault(endpoint_id, _Known())
     with known.lock:
+        if known.secret != tried:  # another call has read it meanwhile
+            return known.secret
         if time.monotonic() < known.read_at + BETWEEN_REREADS:
             return None
         known.read_at = time.monotonic()

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Any, Final
@@ -37,7 +38,8 @@ def read_json(text: bytes, what: str) -> Any:
 
     what: how the error's sentence calls it. Raises `DuckError` `invalid_request` for what is no JSON in UTF-8 (NaN, a
     lone surrogate and trailing text included; the sentence says where), for more than `MAX_JSON_DEPTH` levels, and for
-    an object with a name twice, where readers differ in which one counts (RFC 8259, 4).
+    an object with a name twice, where readers differ in which one counts (RFC 8259, 4), and for a number that would be
+    infinite.
     """
     try:
         value = pydantic_core.from_json(text.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
@@ -50,18 +52,22 @@ def read_json(text: bytes, what: str) -> Any:
     if _depth(value) > MAX_JSON_DEPTH:
         raise _too_deep(what)
     if isinstance(value, dict | list):
-        _check_names(text, what)
+        _check_strictly(text, what)
     return value
 
 
-def _check_names(text: bytes, what: str) -> None:
-    """Refuses an object with a name twice; the fast parser does not tell, so the text is read once more."""
+def _check_strictly(text: bytes, what: str) -> None:
+    """Refuses what the fast parser lets pass, so the text is read once more: a name twice, an infinite number."""
 
     def refuse_twice(members: list[tuple[str, Any]]) -> None:
         if len(members) > 1 and len({name for name, _ in members}) < len(members):
             raise DuckError("invalid_request", f"{what} has an object with the same name twice.", "Send it once.")
 
-    json.loads(text, object_pairs_hook=refuse_twice, parse_int=len, parse_float=len)  # numbers of any length
+    def refuse_infinite(number: str) -> None:
+        if math.isinf(float(number)):
+            raise DuckError("invalid_request", f"{what} has a number that is too large.", "Send it as a string.")
+
+    json.loads(text, object_pairs_hook=refuse_twice, parse_float=refuse_infinite, parse_int=len)  # of any length
 
 
 def _too_deep(what: str) -> DuckError:

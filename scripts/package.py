@@ -17,7 +17,7 @@ import yaml
 
 ROOT: Final = Path(__file__).parent.parent
 
-FILES: Final = ("LICENSE", "PRIVACY.md", "README.md", "main.py", "manifest.yaml", "requirements.txt")
+FILES: Final = ("LICENSE", "PRIVACY.md", "README.md", "SECURITY.md", "main.py", "manifest.yaml", "requirements.txt")
 """Files of the root. Not pyproject.toml: the daemon would install from it, and not from requirements.txt."""
 
 FOLDERS: Final = ("_assets", "endpoints", "gateway", "group", "pages", "provider", "tools")

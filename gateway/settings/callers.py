@@ -1,6 +1,7 @@
 """Who may call: the keys of `access_keys` and `callers`, and the scopes that hold a caller to some apps.
 
-Whatever can't be read never gives more: a faulty key is a key less, a faulty scope closes its caller out.
+Whatever can't be read never gives more: a faulty key is a key less, a scope that can't be read closes out its caller,
+or, where it can't be told whom it was for, all.
 """
 
 import hashlib
@@ -16,7 +17,6 @@ from gateway.settings.values import (
     AccessKey,
     App,
     Exposure,
-    Fault,
     Scope,
     canonical_id,
 )
@@ -28,6 +28,15 @@ _CALLER_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 _DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 _ENTRY: Final = re.compile(r"([^()=]*)(\([^()]*\))?(?:=([^()]*))?")
 """`name=sha256:<hex>`, `name(app1,app2)`, or both in one."""
+
+_BRACKETS: Final = frozenset("()[]{}")
+"""What may have been meant to hold apps."""
+
+_BEGUN: Final = re.compile(r"([a-z][a-z0-9_-]{0,31})[(\[{][^(\[{]*")
+"""A caller, and one bracket opened behind its name: whatever follows is about no one else."""
+
+_FULL_WIDTH: Final = str.maketrans("\uff08\uff09", "()")
+"""The parentheses of a Chinese or Japanese keyboard."""
 
 _MASK: Final = "****"
 """How Dify shows a stored secret in its form (`ab****yz`)."""
@@ -48,12 +57,12 @@ class CallersReader:
         for place, item in self._form.items("access_keys"):
             self._read_key(place, item)
         # Spaces around the signs are no separators here, for no key of Dify's form stands in this setting.
-        text = re.sub(r"\s*([=(])\s*", r"\1", self._form.text("callers"))
+        text = re.sub(r"\s*([=(])\s*", r"\1", self._form.text("callers").translate(_FULL_WIDTH))
         for place, item in enumerate(split(text), 1):
             self._read_caller(place, item)
         callers = {ANONYMOUS, *(key.caller for key in self._keys.values())}
         for name, place in self._scoped_at.items():
-            if name not in callers:
+            if self._keys and name not in callers:
                 self._form.fault("callers", "holds a caller to some apps, but no key has this name", place)
         return tuple(self._keys.values()), MappingProxyType(self._scopes)
 
@@ -92,15 +101,15 @@ class CallersReader:
                 self._form.fault("callers", problem, place)
 
     def _unreadable(self, place: int, item: str) -> None:
-        """An entry of no known form. One that may have held a caller to some apps must not set it free."""
-        name = item.partition("(")[0]
-        if "(" not in item and ")" not in item:
+        """An entry of no known form. One that may have held a caller to some apps must set nobody free."""
+        begun = _BEGUN.fullmatch(item)
+        if _BRACKETS.isdisjoint(item):
             self._form.fault("callers", "expected name=sha256:<hex>, or name(app1,app2)", place)
-        elif _CALLER_NAME.fullmatch(name):
+        elif begun:
             fault = self._form.fault("callers", "the apps in parentheses can't be read", place)
-            self._close(name, fault)
+            self._scopes[begun[1]] = Scope(frozenset(), fault)
         else:
-            self._form.fail("callers", "it can't be told which caller the apps in parentheses are for", place)
+            self._form.fail("callers", "it can't be told which caller is held to which apps", place)
 
     def _add_scope(self, place: int, name: str, text: str) -> None:
         self._scoped_at[name] = place
@@ -109,12 +118,10 @@ class CallersReader:
         if "" in app_ids:
             self._form.fault("callers", "names an app that is not listed", place)
         if not app_ids:
-            self._close(name, self._form.fault("callers", "names no app in its parentheses", place))
+            fault = self._form.fault("callers", "names no app in its parentheses", place)
+            self._scopes[name] = Scope(frozenset(), fault)
             return
         self._scopes[name] = Scope(known.app_ids | (app_ids - {""}), known.fault)
-
-    def _close(self, name: str, fault: Fault) -> None:
-        self._scopes[name] = Scope(frozenset(), fault)
 
     def _app_id(self, name: str) -> str:
         """The id of a listed app, or of any where the whole workspace is exposed; `""` for neither."""

@@ -12,15 +12,20 @@ from gateway import settings
 from gateway.detail import Detail
 from gateway.errors import DuckError
 from gateway.events import Kind
+from gateway.origins import Origins
 from gateway.settings import (
     APP_SELECTORS,
     DEFAULT_MAX_STREAMS,
     MIN_KEY_LENGTH,
+    OPEN_RATE,
     Access,
     AccessKey,
     App,
+    ConversationIds,
     Exposure,
     Fault,
+    Rate,
+    Scope,
     Settings,
     canonical_id,
     parse,
@@ -30,6 +35,7 @@ from tests.gateway.mutations import json_values
 FORM: Final = Path(__file__).resolve().parents[2] / "group" / "duck.yaml"
 ID: Final = "11111111-1111-4111-8111-111111111111"
 OTHER_ID: Final = "22222222-2222-4222-8222-222222222222"
+THIRD_ID: Final = "33333333-3333-4333-8333-333333333333"
 KEY: Final = "a-long-enough-key"
 
 FIELDS: Final = {field["name"]: field for field in yaml.safe_load(FORM.read_text("utf-8"))["settings"]}
@@ -43,6 +49,10 @@ def picked(app_id: str, **more: Any) -> dict[str, Any]:
 
 def key(caller: str, text: str) -> AccessKey:
     return AccessKey(caller, hashlib.sha256(text.encode()).digest())
+
+
+def digest_of(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 # -- Both meanings of empty ----------------------------------------------------------------------------------------
@@ -224,15 +234,159 @@ def test_an_id_is_canonical_or_none(text: str, expected: str) -> None:
         pytest.param(f"a={KEY},a={KEY}2", [key("a", KEY), key("a", f"{KEY}2")], id="two keys of one caller"),
         pytest.param(f"a={KEY},a={KEY}", [key("a", KEY)], id="the same key twice"),
         pytest.param("é" * 16, [key("default", "é" * 16)], id="no ASCII"),
-        pytest.param(
-            f"web=sha256:{hashlib.sha256(KEY.encode()).hexdigest().upper()}", [key("web", KEY)], id="its digest"
-        ),
+        pytest.param(f"web={digest_of(KEY)}", [key("web", KEY)], id="its digest"),
+        pytest.param(f"web=sha256:{digest_of(KEY)[7:].upper()}", [key("web", KEY)], id="its digest in capitals"),
+        pytest.param(digest_of(KEY), [key("default", KEY)], id="a digest without a name"),
+        pytest.param(f"a={KEY},a={digest_of(KEY)}", [key("a", KEY)], id="the same key, and its digest"),
+        pytest.param(f"a={KEY}*a***b", [key("a", f"{KEY}*a***b")], id="stars, and no four in a row"),
     ],
 )
 def test_access_keys_are(text: str, expected: list[AccessKey]) -> None:
     settings = parse({"access_keys": text})
     assert list(settings.access_keys) == expected
     assert settings.faults == ()
+
+
+# -- Callers -------------------------------------------------------------------------------------------------------
+
+LISTED: Final[dict[str, Any]] = {"apps": f"a={ID}, b={OTHER_ID}", "access_keys": f"web={KEY}, mobile={KEY}2"}
+"""Two apps, and two callers with a key each."""
+
+
+def reach(callers: str) -> dict[str, str]:
+    """The aliases of the apps that each caller may reach under this `callers`."""
+    settings = parse({**LISTED, "callers": callers})
+    ids = {"a": ID, "b": OTHER_ID}
+    free = frozenset(() if settings.fatal else ids.values())
+    held = {name: frozenset() if scope.fault else free & scope.app_ids for name, scope in settings.scopes.items()}
+    return {
+        name: "".join(alias for alias, app_id in ids.items() if app_id in held.get(name, free))
+        for name in ("web", "mobile")
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "keys", "scopes"),
+    [
+        pytest.param(f"ci={digest_of(KEY)}", [key("ci", KEY)], {}, id="a key"),
+        pytest.param(f"web={digest_of(KEY)}", [key("web", KEY)], {}, id="another key of a name above"),
+        pytest.param(f"ci = {digest_of(KEY)}", [key("ci", KEY)], {}, id="spaces around the sign"),
+        pytest.param(f"ci(a)={digest_of(KEY)}", [key("ci", KEY)], {"ci": {ID}}, id="a key and a scope in one"),
+        pytest.param(
+            f"ci={digest_of(KEY)}, ci(b)", [key("ci", KEY)], {"ci": {OTHER_ID}}, id="a key and a scope in two"
+        ),
+        pytest.param("web(a)", [], {"web": {ID}}, id="one app"),
+        pytest.param("web(a,b)", [], {"web": {ID, OTHER_ID}}, id="two apps"),
+        pytest.param("web(a, b)", [], {"web": {ID, OTHER_ID}}, id="a comma and a space inside"),
+        pytest.param("web(a b)", [], {"web": {ID, OTHER_ID}}, id="a space inside"),
+        pytest.param("web( a ;\tb\n)", [], {"web": {ID, OTHER_ID}}, id="a semicolon and all white space inside"),
+        pytest.param("web(a\uff0cb)", [], {"web": {ID, OTHER_ID}}, id="a full-width comma inside"),
+        pytest.param("web(a\u3001b)", [], {"web": {ID, OTHER_ID}}, id="an enumeration comma inside"),
+        pytest.param("web (a)", [], {"web": {ID}}, id="a space before the parenthesis"),
+        pytest.param("web(a), mobile(b)", [], {"web": {ID}, "mobile": {OTHER_ID}}, id="two callers"),
+        pytest.param("web(a) mobile(b)", [], {"web": {ID}, "mobile": {OTHER_ID}}, id="two callers and a space"),
+        pytest.param("web(a)\uff1bmobile(b)", [], {"web": {ID}, "mobile": {OTHER_ID}}, id="full width between"),
+        pytest.param("web(a), web(b)", [], {"web": {ID, OTHER_ID}}, id="a caller twice"),
+        pytest.param(f"web({ID.upper()})", [], {"web": {ID}}, id="an id"),
+        pytest.param("anonymous(a)", [], {"anonymous": {ID}}, id="whoever has no key"),
+    ],
+)
+def test_callers_are(text: str, keys: list[AccessKey], scopes: dict[str, set[str]]) -> None:
+    settings = parse({"apps": LISTED["apps"], "access_keys": f"web={KEY}1, mobile={KEY}2", "callers": text})
+    assert list(settings.access_keys) == [key("web", f"{KEY}1"), key("mobile", f"{KEY}2"), *keys]
+    assert settings.scopes == {name: Scope(frozenset(app_ids)) for name, app_ids in scopes.items()}
+    assert settings.faults == ()
+
+
+def test_a_bare_keys_caller_can_be_held_to_an_app() -> None:
+    settings = parse({"apps": LISTED["apps"], "access_keys": KEY, "callers": "default(a)"})
+    assert settings.scopes["default"].app_ids == {ID}
+    assert settings.faults == ()
+
+
+def test_under_workspace_a_scope_may_name_any_id() -> None:
+    settings = parse({"exposure": "workspace", "access_keys": f"web={KEY}", "callers": f"web({ID})"})
+    assert settings.scopes["web"].app_ids == {ID}
+    assert settings.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "web", "mobile"),
+    [
+        pytest.param("web(a", "", "ab", id="not closed"),
+        pytest.param("web(a, mobile(b)", "", "b", id="not closed, and another caller"),
+        pytest.param("web(a)b", "", "ab", id="more after it"),
+        pytest.param("web()", "", "ab", id="empty"),
+        pytest.param("web( , )", "", "ab", id="nothing but separators"),
+        pytest.param("web(nowhere)", "", "ab", id="an app that is not listed"),
+        pytest.param("web(A)", "", "ab", id="an alias in capitals"),
+        pytest.param("web(a, nowhere)", "a", "ab", id="one of two that is not listed"),
+        pytest.param(f"web({THIRD_ID})", "", "ab", id="the id of an app that is not listed"),
+        pytest.param("web(a), web(b", "", "ab", id="one of two entries"),
+        pytest.param("web(b, web(a)", "", "ab", id="one of two entries, the first"),
+        pytest.param("web(), web(a)", "", "ab", id="one of two entries, and it is empty"),
+        pytest.param("web(a)=no-digest", "a", "ab", id="with a key that is none"),
+        pytest.param("(a)", "", "", id="without a name"),
+        pytest.param("web, (a)", "", "", id="cut from its name"),
+        pytest.param("web a)", "", "", id="never opened"),
+        pytest.param("Web(a)", "", "", id="a name in capitals"),
+        pytest.param("web=(a)", "", "", id="a sign between"),
+        pytest.param(f"web={digest_of(KEY)}(a)", "", "", id="after the key"),
+        pytest.param("w\u0435b(a)", "", "", id="a letter that only looks like one"),
+        pytest.param("web\u200b(a)", "", "", id="a space that nobody sees"),
+        pytest.param("web)a(", "", "", id="the wrong way round"),
+    ],
+)
+def test_a_scope_that_cant_be_read_closes_its_caller_out_or_everyone(text: str, web: str, mobile: str) -> None:
+    assert reach(text) == {"web": web, "mobile": mobile}
+    assert parse({**LISTED, "callers": text}).faults
+
+
+@pytest.mark.parametrize(
+    ("text", "web", "mobile"),
+    [
+        pytest.param("web((a))", "a", "ab", id="doubled"),
+        pytest.param("web(a)(b)", "a", "ab", id="twice in a row"),
+        pytest.param("web(a)mobile(b)", "a", "b", id="two callers, nothing between"),
+        pytest.param("web(a)/mobile(b)", "a", "b", id="two callers, a slash between"),
+        pytest.param("web(a)|mobile(b)", "a", "b", id="two callers, a bar between"),
+        pytest.param("web\uff08a\uff09, mobile\uff08b\uff09", "a", "b", id="full-width parentheses"),
+        pytest.param("web\uff08a\uff0cnowhere\uff09", "a", "ab", id="full-width parentheses, and a comma in them"),
+        pytest.param("web\uff08a\uff09mobile(b)", "a", "b", id="full-width parentheses, and others"),
+    ],
+)
+def test_no_caller_in_what_cant_be_read_goes_free(text: str, web: str, mobile: str) -> None:
+    """Closed out or held to what was meant: either will do."""
+    reached = reach(text)
+    assert set(reached["web"]) <= set(web)
+    assert set(reached["mobile"]) <= set(mobile)
+
+
+@given(
+    place=st.integers(0, 16),
+    taken=st.integers(0, 1),
+    put=st.sampled_from(["", *"(),;=: \tx[]{}<>.-_A\0\uff08\uff09\uff0c"]),
+)
+def test_one_slip_never_sets_a_caller_free_without_a_word(place: int, taken: int, put: str) -> None:
+    text = "web(a), mobile(b)"
+    slipped = text[:place] + put + text[place + taken :]
+    if "ab" in reach(slipped).values():
+        assert parse({**LISTED, "callers": slipped}).faults, slipped
+
+
+@pytest.mark.parametrize("name", ["wbe", "web-", "w3b"])
+def test_a_scope_of_a_name_that_no_key_has_is_logged(name: str, duck_log: pytest.LogCaptureFixture) -> None:
+    settings.reader._logged.clear()
+    settings.reader._parse.cache_clear()
+    assert parse({**LISTED, "callers": f"mobile(b), {name}(a)"}).fatal == ()
+    told = "misconfigured: callers, entry 2: holds a caller to some apps, but no key has this name"
+    assert duck_log.messages == [told]
+
+
+def test_a_key_that_is_refused_under_another_name_stays_its_first_callers() -> None:
+    settings = parse({**LISTED, "callers": f"ci={digest_of(KEY)}"})
+    assert settings.access_keys == (key("web", KEY), key("mobile", f"{KEY}2"))
+    assert [str(fault) for fault in settings.faults] == ["callers, entry 1: the same key stands under two names"]
 
 
 # -- The other settings --------------------------------------------------------------------------------------------
@@ -253,6 +407,29 @@ def test_access_keys_are(text: str, expected: list[AccessKey]) -> None:
         ("run_timeout", "1h", "run_timeout", 3600.0),
         ("max_streams", "1", "max_streams", 1),
         ("max_streams", " 250 ", "max_streams", 250),
+        ("conversation_ids", "sealed", "conversation_ids", ConversationIds.SEALED),
+        ("conversation_ids", "plain", "conversation_ids", ConversationIds.PLAIN),
+        ("rate_limit", "60/min", "rates", (Rate(60, 60),)),
+        ("rate_limit", "60/m", "rates", (Rate(60, 60),)),
+        ("rate_limit", "60 / Minute", "rates", (Rate(60, 60),)),
+        ("rate_limit", "1/s", "rates", (Rate(1, 1),)),
+        ("rate_limit", "1/sec", "rates", (Rate(1, 1),)),
+        ("rate_limit", "1/second", "rates", (Rate(1, 1),)),
+        ("rate_limit", "99999/h", "rates", (Rate(99999, 3600),)),
+        ("rate_limit", "5/hour", "rates", (Rate(5, 3600),)),
+        ("rate_limit", "5/d", "rates", (Rate(5, 86400),)),
+        ("rate_limit", "5/day", "rates", (Rate(5, 86400),)),
+        ("rate_limit", "2/s, 60/min 1000/day", "rates", (Rate(2, 1), Rate(60, 60), Rate(1000, 86400))),
+        ("cors_origins", "https://a.example", "origins", Origins(frozenset({"https://a.example"}))),
+        ("cors_origins", "HTTPS://A.Example:443/", "origins", Origins(frozenset({"https://a.example"}))),
+        (
+            "cors_origins",
+            "https://a.example:8443, capacitor://localhost\ntauri://localhost",
+            "origins",
+            Origins(frozenset({"https://a.example:8443", "capacitor://localhost", "tauri://localhost"})),
+        ),
+        ("cors_origins", "https://*.example.com", "origins", Origins.of(["https://*.example.com"])),
+        ("cors_origins", "*", "origins", Origins(is_any=True)),
         ("files_url", "https://dify.example.com/", "files_url", "https://dify.example.com"),
         ("files_url", "http://127.0.0.1:8080", "files_url", "http://127.0.0.1:8080"),
         ("files_url", "https://example.com/dify", "files_url", "https://example.com/dify"),
@@ -262,6 +439,22 @@ def test_a_setting_is(name: str, value: str, member: str, expected: object) -> N
     settings = parse({name: value})
     assert getattr(settings, member) == expected
     assert settings.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("rate_limit", "expected"),
+    [("", (Rate(60, 60),)), ("5/s", (Rate(5, 1),)), ("1000/min", (Rate(1000, 60),))],
+    ids=["unless set", "less", "more"],
+)
+def test_open_access_implies_a_rate(rate_limit: str, expected: tuple[Rate, ...]) -> None:
+    assert parse({"access": "open", "rate_limit": rate_limit}).rates == expected
+    assert Rate(60, 60) == OPEN_RATE
+
+
+def test_a_faulty_origin_takes_no_other_with_it() -> None:
+    settings = parse({"cors_origins": "https://a.example, https://b.example/path, https://c.example"})
+    assert settings.origins == Origins(frozenset({"https://a.example", "https://c.example"}))
+    assert [(fault.setting, fault.entry) for fault in settings.faults] == [("cors_origins", 2)]
 
 
 # -- Faults --------------------------------------------------------------------------------------------------------
@@ -369,6 +562,99 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str, bool]]] = {
     "a time that is a number": ({"run_timeout": 300}, "run_timeout: must be text", True),
     "no number of streams": ({"max_streams": "content"}, "max_streams: must be a whole number from 1 on", True),
     "no stream": ({"max_streams": "0"}, "max_streams: must be a whole number from 1 on", True),
+    "callers that are no text": ({"callers": ["content"]}, "callers: must be text", True),
+    "a caller and no more": (
+        {"callers": "content"},
+        "callers, entry 1: expected name=sha256:<hex>, or name(app1,app2)",
+        False,
+    ),
+    "a key where it would not be encrypted": (
+        {"callers": "web=content-content-content"},
+        "callers, entry 1: a key does not belong here, for this setting is not encrypted; write sha256:<hex> of it",
+        False,
+    ),
+    "a digest cut, among callers": (
+        {"callers": "web=sha256:content"},
+        "callers, entry 1: sha256: is followed by 64 hexadecimal digits",
+        False,
+    ),
+    "a digest under another name": (
+        {"access_keys": f"content={KEY}", "callers": f"other={digest_of(KEY)}"},
+        "callers, entry 1: the same key stands under two names",
+        False,
+    ),
+    "a key for whoever has none": (
+        {"access_keys": "anonymous=content-content-content"},
+        "access_keys, entry 1: anonymous is whoever has no key",
+        False,
+    ),
+    "a scope that can't be read": (
+        {"access_keys": f"content={KEY}", "callers": "content(content"},
+        "callers, entry 1: the apps in parentheses can't be read",
+        False,
+    ),
+    "a scope of no known caller": (
+        {"callers": "CONTENT(content)"},
+        "callers, entry 1: it can't be told which caller is held to which apps",
+        True,
+    ),
+    "a scope of an app that is not listed": (
+        {"access_keys": f"web={KEY}", "callers": "web(content)"},
+        "callers, entry 1: names an app that is not listed",
+        False,
+    ),
+    "a scope without an app": (
+        {"access_keys": f"content={KEY}", "callers": "content()"},
+        "callers, entry 1: names no app in its parentheses",
+        False,
+    ),
+    "a scope of nobody": (
+        {"apps": f"a={ID}", "access_keys": f"web={KEY}", "callers": "content(a)"},
+        "callers, entry 1: holds a caller to some apps, but no key has this name",
+        False,
+    ),
+    "no origin": (
+        {"cors_origins": "https://a.example, content"},
+        "cors_origins, entry 2: expected an origin such as https://app.example.com, https://*.example.com or capacitor://localhost",
+        False,
+    ),
+    "the origin that every sandboxed page has": (
+        {"cors_origins": "null"},
+        "cors_origins, entry 1: null is what any sandboxed page calls itself, so it can't be listed",
+        False,
+    ),
+    "origins that are no text": ({"cors_origins": ["content"]}, "cors_origins: must be text", True),
+    "no rate": (
+        {"rate_limit": "60/min, content"},
+        "rate_limit, entry 2: must be a number of calls per s, min, hour or day, such as 60/min",
+        True,
+    ),
+    "a rate of nothing": (
+        {"rate_limit": "0/min"},
+        "rate_limit, entry 1: must be a number of calls per s, min, hour or day, such as 60/min",
+        True,
+    ),
+    "a rate in words": (
+        {"rate_limit": "content/min"},
+        "rate_limit, entry 1: must be a number of calls per s, min, hour or day, such as 60/min",
+        True,
+    ),
+    "a rate of no known time": (
+        {"rate_limit": "5/content"},
+        "rate_limit, entry 1: must be a number of calls per s, min, hour or day, such as 60/min",
+        True,
+    ),
+    "a rate of several times": (
+        {"rate_limit": "5/2content"},
+        "rate_limit, entry 1: must be a number of calls per s, min, hour or day, such as 60/min",
+        True,
+    ),
+    "a rate that is a number": ({"rate_limit": 60}, "rate_limit: must be text", True),
+    "no choice of conversation_ids": (
+        {"conversation_ids": "content"},
+        "conversation_ids: must be one of sealed, plain",
+        True,
+    ),
     "no address": ({"files_url": "content"}, "files_url: must be an address such as https://dify.example.com", False),
     "an address with a query": (
         {"files_url": "https://content/?a=1"},
@@ -509,6 +795,8 @@ def test_no_fault_lets_more_in_than_no_setting() -> None:
         settings = parse({**raw, "access": raw.get("access", "")})
         assert settings.fatal or settings.access is Access.KEY, about
         assert settings.max_streams <= DEFAULT_MAX_STREAMS, about
+        assert settings.conversation_ids is ConversationIds.SEALED, about
+        assert not settings.origins.is_any, about
 
 
 def test_the_shortest_key_is_long_enough_to_resist_guessing() -> None:

@@ -18,7 +18,7 @@ import yaml
 from scripts.package import FILES, FOLDERS, MAX_SIZE, ROOT, PackageError, build
 
 ALLOWED = re.compile(
-    r"""LICENSE | README\.md | PRIVACY\.md | main\.py | manifest\.yaml | requirements\.txt
+    r"""LICENSE | README\.md|SECURITY\.md | PRIVACY\.md | main\.py | manifest\.yaml | requirements\.txt
     | _assets/[\w-]+\.(svg|png)
     | (group|endpoints|provider|tools)/[\w/-]+\.(yaml|py)
     | gateway/[\w/-]+\.py

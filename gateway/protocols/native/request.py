@@ -106,7 +106,9 @@ def _from_pairs(pairs: list[tuple[str, str]], *, is_body: bool) -> dict[str, Any
             fields[name] = value
     if inputs:
         given = fields.get("inputs")
-        fields["inputs"] = {**(given if isinstance(given, dict) else {}), **inputs}
+        members = given if isinstance(given, dict) else {}
+        check_given_once([*members, *inputs])
+        fields["inputs"] = {**members, **inputs}
     return fields
 
 
