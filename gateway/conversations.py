@@ -46,6 +46,7 @@ class Conversations:
         self._holder = holder
         self._storage = storage
         self._is_sealed = is_sealed
+        self._known = ""
         self._shown: tuple[str, str] = ("", "")
 
     def prepare(self) -> None:
@@ -62,6 +63,7 @@ class Conversations:
         found = self._opened(given) if self._is_sealed else canonical_id(given)
         if not found:
             raise conversation_not_found()
+        self._known = found
         return found
 
     def _opened(self, handle: str) -> str:
@@ -88,21 +90,31 @@ class Conversations:
         return handle
 
     def shown_in(self, dicts: Iterator[Raw]) -> Iterator[Raw]:
-        """Dify's events with the handle wherever the conversation's id stands, deep in a node's inputs too."""
+        """Dify's events with the handle wherever the conversation's id stands, deep in a node's inputs too, and in what
+        a refusal says.
+        """
         return self._shown_in(dicts) if self._is_sealed else dicts
 
     def _shown_in(self, dicts: Iterator[Raw]) -> Iterator[Raw]:
-        known = ""
-        for raw in dicts:
-            given = raw.get("conversation_id")
-            if isinstance(given, str) and given:
-                known = given
-            if not known:
-                yield raw
-            elif raw.get("event") in _TEXTS:
-                yield {**raw, "conversation_id": self.shown(known)}
-            else:
-                yield _replaced(raw, known, self.shown(known))
+        try:
+            for raw in dicts:
+                yield self._with_handle(raw)
+        except DuckError as error:
+            if self._known:
+                error.replace_text(self._known, self.shown(self._known))
+            raise
+
+    def _with_handle(self, raw: Raw) -> Raw:
+        given = raw.get("conversation_id")
+        if isinstance(given, str) and given:
+            self._known = given
+        if not self._known:
+            return raw
+        handle = self.shown(self._known)
+        if raw.get("event") in _TEXTS:
+            return {**raw, "conversation_id": handle}
+        replaced: Raw = _replaced(raw, self._known, handle)
+        return replaced
 
 
 def conversation_not_found() -> DuckError:

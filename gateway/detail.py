@@ -6,6 +6,7 @@ the settings of a moderation.
 """
 
 import re
+from collections.abc import Callable
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final
@@ -48,7 +49,8 @@ _CONTENT: Final = frozenset(
     {
         "inputs", "process_data", "execution_metadata", "created_by", "data", "metadata", "pre_loop_output",
         "tool_input", "observation", "message_files", "content", "form_content", "resolved_default_values",
-        "submitted_data", "rendered_content", "annotation_reply", "extras", "doc_metadata", "summary",
+        "submitted_data", "rendered_content", "remote_url", "reference", "upload_file_id",
+        "annotation_reply", "extras", "doc_metadata", "summary",
         "prompt_price", "prompt_unit_price", "prompt_price_unit", "total_price",
         "completion_price", "completion_unit_price", "completion_price_unit",
     }
@@ -58,16 +60,24 @@ _CONTENT: Final = frozenset(
 _STEP_OUTPUTS: Final = frozenset({"outputs", "files"})
 """The same, where they belong to a step and not to the run."""
 
-_PROGRESS: Final = frozenset(
-    {"error", "reasons", "paused_nodes", "node_id", "node_type", "node_title", "from_variable_selector"}
-)
-"""Errors and names of steps, hidden at `answer`."""
-
 _LOOKED_INTO: Final = frozenset({"data", "metadata"})
 """Where an event keeps its members; an agent's log line has the same names again for its content, one level down."""
 
 _SOURCE: Final = frozenset({"position", "title", "document_name", "page", "url", "source_url"})
 """Members of a source that every level shows."""
+
+_SHOWN_AT_ANSWER: Final = frozenset(
+    {
+        "event", "conversation_id", "message_id", "task_id", "workflow_run_id", "id", "created_at", "finished_at",
+        "data", "metadata", "usage", "files", "outputs", "retriever_resources", "reasoning", "is_final", "reason",
+        "status", "elapsed_time", "prompt_tokens", "completion_tokens", "total_tokens", "latency",
+        "time_to_first_token", "time_to_generate", "answer", "text", "audio",
+        "type", "url", "filename", "mime_type", "size", "extension", "transfer_method", "related_id", "belongs_to",
+        "",
+    }
+)  # fmt: skip
+"""All that leaves of the events below at `answer`, so that nothing leaves which a later Dify adds; `""` is an item of a
+list."""
 
 _PASSED_AT_ANSWER: Final = frozenset(
     {"workflow_started", "workflow_finished", "workflow_paused", "message_end", "message_file",
@@ -88,18 +98,26 @@ def scrubbed(raw: Raw, detail: Detail) -> Raw | None:
     if detail is Detail.FULL:
         return _with_own_outputs(_with_plain_error(clean(raw)), raw, is_full=True)
     if name in _PROGRESS_EVENTS:
-        return _with_plain_error(_emptied(raw, _CONTENT | _STEP_OUTPUTS)) if detail is Detail.PROGRESS else None
+        return (
+            _with_plain_error(_emptied(raw, (_CONTENT | _STEP_OUTPUTS).__contains__))
+            if detail is Detail.PROGRESS
+            else None
+        )
     if name not in _PASSED_AT_ANSWER:
         return None
-    hidden = _CONTENT | _PROGRESS if detail is Detail.ANSWER else _CONTENT
-    return _with_own_outputs(_with_plain_error(_emptied(raw, hidden)), raw, is_full=False)
+    is_hidden = _is_hidden_at_answer if detail is Detail.ANSWER else _CONTENT.__contains__
+    return _with_own_outputs(_with_plain_error(_emptied(raw, is_hidden)), raw, is_full=False)
+
+
+def _is_hidden_at_answer(name: str) -> bool:
+    return name not in _SHOWN_AT_ANSWER
 
 
 def _error_event(raw: Raw, detail: Detail) -> Raw:
     """An `error` with its message in plain words (Dify packs JSON in JSON), from `progress` on like a step's."""
     message = raw.get("message")
     said = readable(message) if isinstance(message, str) and detail > Detail.ANSWER else ""
-    return {**_members(raw, frozenset()), "message": said}
+    return {**_members(raw, frozenset[str]().__contains__), "message": said}
 
 
 def _with_own_outputs(shown: Raw, raw: Raw, *, is_full: bool) -> Raw:
@@ -160,33 +178,37 @@ def _with_plain_error(raw: Raw) -> Raw:
     return {**raw, "data": {**data, "error": readable(data["error"])}}
 
 
-def _emptied(raw: Raw, hidden: frozenset[str]) -> Raw:
-    """The event with its `hidden` members emptied; its own `data` and `metadata` hold them, and are looked into."""
+type _Hidden = Callable[[str], bool]
+"""Whether a member of this name may not leave."""
+
+
+def _emptied(raw: Raw, is_hidden: _Hidden) -> Raw:
+    """The event with its hidden members emptied; its own `data` and `metadata` hold them, and are looked into."""
     return {
-        name: _members(value, hidden)
+        name: _members(value, is_hidden)
         if name in _LOOKED_INTO and isinstance(value, dict)
-        else _member(name, value, hidden)
+        else _member(name, value, is_hidden)
         for name, value in raw.items()
         if name not in _NEVER
     }
 
 
-def _members(values: Raw, hidden: frozenset[str]) -> Raw:
-    return {name: _member(name, value, hidden) for name, value in values.items() if name not in _NEVER}
+def _members(values: Raw, is_hidden: _Hidden) -> Raw:
+    return {name: _member(name, value, is_hidden) for name, value in values.items() if name not in _NEVER}
 
 
-def _member(name: str, value: object, hidden: frozenset[str]) -> object:
-    if name in hidden:
+def _member(name: str, value: object, is_hidden: _Hidden) -> object:
+    if is_hidden(name):
         return _empty(value)
     if name == "retriever_resources":
         return [_source(item) for item in value if isinstance(item, dict)] if isinstance(value, list) else _empty(value)
     if name == "reasoning" and isinstance(value, dict):
-        return dict(enumerate(value.values(), 1)) if "node_id" in hidden else value
+        return dict(enumerate(value.values(), 1)) if is_hidden("node_id") else value
     match value:
         case dict():
-            return _members(value, hidden)
+            return _members(value, is_hidden)
         case list():
-            return [_member("", item, hidden) for item in value]
+            return [_member("", item, is_hidden) for item in value]
         case _:
             return clean(value)
 

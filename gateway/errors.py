@@ -82,6 +82,12 @@ class DuckError(Exception):
         self.cause = cause
         self.headers = headers
 
+    def replace_text(self, old: str, new: str) -> None:
+        """Puts `new` in place of `old` in all that a caller may be told."""
+        self.message = self.message.replace(old, new)
+        self.remedy = self.remedy.replace(old, new)
+        self.cause = self.cause.replace(old, new)
+
     def sentence(self, *, with_cause: bool) -> str:
         """Message, the app's own words when `with_cause`, and remedy, as one text."""
         cause = f"It reported: {self.cause.rstrip('.')}." if with_cause and self.cause else ""

@@ -47,6 +47,7 @@ class Attendance:
         self.is_asked = False
         self.answered = float("-inf")
         _present[self] = None
+        _latest.arrivals += 1
         _arrived.set()
         _arrived.clear()
 
@@ -70,9 +71,10 @@ class Attendance:
 
 @dataclass(slots=True)
 class _Latest:
-    """When the latest of all calls that were answered had begun."""
+    """answered: when the latest of all calls that were answered had begun. arrivals: how many have ever come."""
 
     answered: float = float("-inf")
+    arrivals: int = 0
 
 
 _latest: Final = _Latest()
@@ -103,6 +105,7 @@ def _is_gone(attendance: Attendance, idle: Callable[[], float], heartbeat: float
     calls: list[float] = []
     while True:
         calls.append(time.monotonic())
+        arrivals = _latest.arrivals
         if len(calls) >= ENOUGH:
             _ask_others(attendance)
         match attendance.ask():
@@ -115,7 +118,8 @@ def _is_gone(attendance: Attendance, idle: Callable[[], float], heartbeat: float
         if len(calls) >= ENOUGH:
             if _latest.answered >= calls[-ENOUGH] or _is_enough_alone(calls):
                 return True
-            _arrived.wait(heartbeat)
+            if arrivals == _latest.arrivals:  # else one has come during the call
+                _arrived.wait(heartbeat)
 
 
 def _is_enough_alone(calls: list[float]) -> bool:
@@ -127,4 +131,5 @@ def _ask_others(attendance: Attendance) -> None:
     others = (other for other in reversed(_present) if other is not attendance)
     for other in islice(others, MOST_OTHERS):
         if not other.is_asked:
+            other.is_asked = True  # the greenlet begins only later, and others look meanwhile
             gevent.spawn(other.ask)

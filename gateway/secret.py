@@ -7,6 +7,8 @@ one that was written last. A read that fails never replaces anything.
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +27,9 @@ BETWEEN_READS: Final = 1.0
 
 MOST_READS: Final = 5
 """Reads until two are alike; more processes than that don't begin at the same moment."""
+
+MAX_WAIT: Final = 5.0
+"""Seconds for the call that asks the storage for all; it takes some more than one when all is well (own choice)."""
 
 BETWEEN_REREADS: Final = 10.0
 """Seconds; a caller with bad handles must not keep the storage busy (issue "Access")."""
@@ -46,7 +51,7 @@ def workspace_secret(endpoint_id: str, storage: Storage) -> bytes:
     """The secret of the workspace that this endpoint belongs to. Raises `DuckError` `storage_unavailable`."""
     known = _known.setdefault(endpoint_id, _Known())
     if not known.secret:
-        with known.lock:  # one of many first calls asks the storage
+        with _one_at_a_time(known):
             if not known.secret:
                 _remember(known, _first_read(storage))
     return known.secret
@@ -57,7 +62,7 @@ def reread_secret(endpoint_id: str, storage: Storage, tried: bytes) -> bytes | N
     soon after the last.
     """
     known = _known.setdefault(endpoint_id, _Known())
-    with known.lock:
+    with _one_at_a_time(known):
         if known.secret != tried:  # another call has read it meanwhile
             return known.secret
         if time.monotonic() < known.read_at + BETWEEN_REREADS:
@@ -67,6 +72,17 @@ def reread_secret(endpoint_id: str, storage: Storage, tried: bytes) -> bytes | N
             return None
         _remember(known, _settled(storage))
     return known.secret
+
+
+@contextmanager
+def _one_at_a_time(known: _Known) -> Iterator[None]:
+    """One of many calls asks the storage; where it hangs, the others are not kept waiting one after the other."""
+    if not known.lock.acquire(timeout=MAX_WAIT):
+        raise storage_unavailable()
+    try:
+        yield
+    finally:
+        known.lock.release()
 
 
 def _remember(known: _Known, secret: bytes) -> None:
