@@ -244,7 +244,15 @@ def _interrupted() -> DuckError:
     return DuckError(
         "dify_unreachable",
         "The connection between Dify's plugin daemon and Dify's API broke during the run.",
-        "Try again; daemons 0.6.7 and 0.6.8 do this without a cause, and 0.6.9 mends it.",
+        "Try again.",
+    )
+
+
+def _cancelled() -> DuckError:
+    return DuckError(
+        "client_gone",
+        "The run was cancelled, as the plugin daemon does when the caller has left.",
+        "Send it again if you are still there; daemons 0.6.7 and 0.6.8 do this without a cause, and 0.6.9 mends it.",
     )
 
 
@@ -417,7 +425,7 @@ _TRANSPORT_FAILURES: Final[tuple[tuple[str, Callable[[], DuckError]], ...]] = (
     ("invocation exited without response", silence_timeout),
     ("permission denied", _permission_denied),
     ("unmarshal backwards invoke request failed", _protocol_failure),
-    ("context canceled", _interrupted),
+    ("context canceled", _cancelled),
     ("use of closed network connection", read_timeout),
     ("read on closed response body", read_timeout),
     ("connection refused", _unreachable),

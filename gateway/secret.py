@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final
 
 import gevent
@@ -35,58 +36,71 @@ BETWEEN_REREADS: Final = 10.0
 """Seconds; a caller with bad handles must not keep the storage busy (issue "Access")."""
 
 
+class Asker(Enum):
+    """Who makes Duck look into the storage: they don't wait for each other, so that a stranger who leaves, and whose
+    look is never answered (law 14), holds up no caller.
+    """
+
+    CALLER = "caller"
+    STRANGER = "stranger"
+
+
+@dataclass(slots=True)
+class _Turn:
+    """One look at a time for askers of a kind. read_at: when the last one began."""
+
+    lock: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+    read_at: float = float("-inf")
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        if not self.lock.acquire(timeout=MAX_WAIT):
+            raise storage_unavailable()
+        try:
+            yield
+        finally:
+            self.lock.release()
+
+
 @dataclass(slots=True)
 class _Known:
     """What this process knows for one endpoint; it is not told which workspace that belongs to (law 17)."""
 
     secret: bytes = b""
-    read_at: float = float("-inf")
-    lock: BoundedSemaphore = field(default_factory=BoundedSemaphore)
+    turns: dict[Asker, _Turn] = field(default_factory=lambda: {asker: _Turn() for asker in Asker})
 
 
 _known: Final[dict[str, _Known]] = {}
 
 
-def workspace_secret(endpoint_id: str, storage: Storage) -> bytes:
+def workspace_secret(endpoint_id: str, storage: Storage, asker: Asker = Asker.CALLER) -> bytes:
     """The secret of the workspace that this endpoint belongs to. Raises `DuckError` `storage_unavailable`."""
     known = _known.setdefault(endpoint_id, _Known())
     if not known.secret:
-        with _one_at_a_time(known):
+        with known.turns[asker].taken():
             if not known.secret:
-                _remember(known, _first_read(storage))
+                known.secret = _first_read(storage)
+                for turn in known.turns.values():
+                    turn.read_at = time.monotonic()
     return known.secret
 
 
-def reread_secret(endpoint_id: str, storage: Storage, tried: bytes) -> bytes | None:
+def reread_secret(endpoint_id: str, storage: Storage, tried: bytes, asker: Asker = Asker.CALLER) -> bytes | None:
     """The secret as it is in the storage now, where it differs from the one that was tried; None also for a look too
     soon after the last.
     """
     known = _known.setdefault(endpoint_id, _Known())
-    with _one_at_a_time(known):
+    turn = known.turns[asker]
+    with turn.taken():
         if known.secret != tried:  # another call has read it meanwhile
             return known.secret
-        if time.monotonic() < known.read_at + BETWEEN_REREADS:
+        if time.monotonic() < turn.read_at + BETWEEN_REREADS:
             return None
-        known.read_at = time.monotonic()
+        turn.read_at = time.monotonic()
         if storage.load(KEY) == known.secret:
             return None
-        _remember(known, _settled(storage))
+        known.secret = _settled(storage)
     return known.secret
-
-
-@contextmanager
-def _one_at_a_time(known: _Known) -> Iterator[None]:
-    """One of many calls asks the storage; where it hangs, the others are not kept waiting one after the other."""
-    if not known.lock.acquire(timeout=MAX_WAIT):
-        raise storage_unavailable()
-    try:
-        yield
-    finally:
-        known.lock.release()
-
-
-def _remember(known: _Known, secret: bytes) -> None:
-    known.secret, known.read_at = secret, time.monotonic()
 
 
 def _first_read(storage: Storage) -> bytes:

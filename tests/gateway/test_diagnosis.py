@@ -303,9 +303,9 @@ PLATFORM_TEXTS: Final = {
     "D: connection refused": (f"{POST}dial tcp 172.18.0.3:5001: connect: connection refused", 502, "dify_unreachable"),
     "D: no such host": (f"{POST}dial tcp: lookup api: no such host", 502, "dify_unreachable"),
     "D: dial timeout": (f"{POST}dial tcp 172.18.0.3:5001: i/o timeout", 502, "dify_unreachable"),
-    "D: context canceled": (f"{POST}context canceled", 502, "dify_unreachable"),
+    "D: context canceled": (f"{POST}context canceled", 499, "client_gone"),
     "D: EOF": (f"{POST}EOF", 502, "dify_unreachable"),
-    "D: canceled while reading (14.4)": (f"read app failed: context canceled{HEADER}", 502, "dify_unreachable"),
+    "D: canceled while reading (14.4)": (f"read app failed: context canceled{HEADER}", 499, "client_gone"),
     "D: reset while reading": (f"read app failed: connection reset by peer{HEADER}", 502, "dify_unreachable"),
     "D: unexpected EOF": (f"read app failed: unexpected EOF{HEADER}", 502, "dify_unreachable"),
     "D: 240 s, as read (1.5)": (
