@@ -17,7 +17,7 @@ from itsdangerous import Signer
 
 from gateway.errors import DuckError
 from gateway.events import Raw
-from gateway.secret import Asker, reread_secret, workspace_secret
+from gateway.secret import reread_secret, workspace_secret
 from gateway.settings import canonical_id
 from gateway.transports.interface import Storage
 from gateway.wire import json_bytes
@@ -52,7 +52,7 @@ class Conversations:
     def prepare(self) -> None:
         """Sees to it that ids can be shown. Raises `DuckError` `storage_unavailable`."""
         if self._is_sealed:
-            workspace_secret(self._holder.endpoint_id, self._storage, Asker.CALLER)
+            workspace_secret(self._holder.endpoint_id, self._storage)
 
     def opened(self, given: str) -> str:
         """Dify's id of the conversation that a caller names.
@@ -71,11 +71,11 @@ class Conversations:
         if not conversation_id:
             return ""
         endpoint_id = self._holder.endpoint_id
-        secret: bytes | None = workspace_secret(endpoint_id, self._storage, Asker.CALLER)
+        secret: bytes | None = workspace_secret(endpoint_id, self._storage)
         while secret:
             if hmac.compare_digest(_sealed(conversation_id, self._holder, secret).encode(), handle.encode()):
                 return conversation_id
-            secret = reread_secret(endpoint_id, self._storage, secret, Asker.CALLER)
+            secret = reread_secret(endpoint_id, self._storage, secret)
         return ""
 
     def shown(self, conversation_id: str) -> str:
@@ -84,7 +84,7 @@ class Conversations:
             return conversation_id
         known, handle = self._shown
         if conversation_id != known:
-            secret = workspace_secret(self._holder.endpoint_id, self._storage, Asker.CALLER)
+            secret = workspace_secret(self._holder.endpoint_id, self._storage)
             handle = _sealed(conversation_id, self._holder, secret) if canonical_id(conversation_id) else ""
             self._shown = conversation_id, handle
         return handle

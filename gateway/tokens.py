@@ -17,7 +17,7 @@ from werkzeug import Request
 
 from gateway.access import Caller
 from gateway.body import check_charset, is_json, json_object, read_body, unsupported_type, validated
-from gateway.secret import Asker, reread_secret, workspace_secret
+from gateway.secret import reread_secret, workspace_secret
 from gateway.settings import Settings
 from gateway.transports.interface import Storage
 from gateway.wire import json_text
@@ -63,7 +63,7 @@ class Tokens:
 
     def issue(self, caller: Caller, app_id: str, user: str, expires_at: int) -> str:
         """A token. expires_at: Unix seconds. Raises `storage_unavailable`."""
-        return PREFIX + self._serializer(self._secret(Asker.CALLER)).dumps([caller.name, app_id, user, expires_at])
+        return PREFIX + self._serializer(self._secret()).dumps([caller.name, app_id, user, expires_at])
 
     def caller(self, text: str) -> Caller | None:
         """Whom a token speaks for; None for a text that is no token, or none any more. Raises `storage_unavailable`."""
@@ -77,18 +77,18 @@ class Tokens:
         return Caller(name, app_id, user) if has_key and time.time() < expires_at else None
 
     def _verified(self, signed: str) -> Any:
-        secret: bytes | None = self._secret(Asker.STRANGER)
+        secret: bytes | None = self._secret()
         while secret:
             serializer = self._serializer(secret)
             with suppress(BadData):
                 said = serializer.loads(signed)
                 # Base64 reads the same bytes in several spellings; a token has one.
                 return said if serializer.dumps(said) == signed else None
-            secret = reread_secret(self.endpoint_id, self.storage, secret, Asker.STRANGER)
+            secret = reread_secret(self.endpoint_id, self.storage, secret)
         return None
 
-    def _secret(self, asker: Asker) -> bytes:
-        return workspace_secret(self.endpoint_id, self.storage, asker)
+    def _secret(self) -> bytes:
+        return workspace_secret(self.endpoint_id, self.storage)
 
     def _serializer(self, secret: bytes) -> URLSafeSerializer:
         salt = json_text(["token", self.endpoint_id])

@@ -212,12 +212,19 @@ def test_a_first_look_that_was_given_up_leaves_the_next_one_free() -> None:
 # -- Several at once -----------------------------------------------------------------------------------------------
 
 
-def test_of_many_first_calls_one_asks_the_storage() -> None:
+def test_many_first_calls_write_the_same_secret() -> None:
     kept = Kept(takes=lambda _: 0.001)
     looking = [gevent.spawn(workspace_secret, "e", kept) for _ in range(20)]
     gevent.joinall(looking, raise_error=True)
     assert {greenlet.value for greenlet in looking} == {kept.value}
-    assert kept.calls == ["exists", "save", "load", "load"]
+
+
+def test_a_first_call_whose_storage_is_silent_holds_up_no_other() -> None:
+    silent = gevent.spawn(workspace_secret, "e", Kept(takes=lambda _: 60.0))
+    gevent.sleep(0)
+    with gevent.Timeout(1):
+        assert workspace_secret("e", Kept(ONE)) == ONE
+    silent.kill()
 
 
 SLOW: Final = 0.01
