@@ -22,12 +22,13 @@ from gateway.settings import ANONYMOUS, PLACEHOLDERS, Access, App, Exposure, Set
 class Caller:
     """Who calls. name: as in the settings; `anonymous` under `access: open`.
 
-    app_id, user: the app and the user that a token is bound to; both `""` for a caller with a key. is_ambient: nothing
-    in the request but what a browser adds by itself says who calls.
+    app_id, alias, user: the app, under the name it had, and the user that a token is bound to; all `""` for a caller
+    with a key. is_ambient: nothing in the request but what a browser adds by itself says who calls.
     """
 
     name: str
     app_id: str = ""
+    alias: str = ""
     user: str = ""
     is_ambient: bool = False
 
@@ -68,11 +69,14 @@ def authenticate(settings: Settings, headers: Headers, read_token: TokenReader, 
 
 def _authenticated(settings: Settings, headers: Headers, read_token: TokenReader, challenge: str) -> Caller:
     given = _credentials(headers)
-    known = [caller for credential in given if (caller := _caller_of(credential, settings, read_token))]
-    if known:
-        return min(known, key=lambda caller: caller.is_ambient)
+    for credential in given:
+        if caller := _caller_with_key(credential, settings):
+            return caller
+    for credential in given:  # a token may make Duck look into the storage, which a good key never needs
+        if not credential.is_ambient and (caller := read_token(credential.key.decode("utf-8", "replace"))):
+            return caller
     if settings.access is Access.OPEN:
-        if not given:
+        if not given and not _has_odd_authorization(headers):
             return Caller(ANONYMOUS, is_ambient=True)
         raise _unauthorized("The key is not valid.", "This endpoint is open: send no key, or a valid one.", challenge)
     if not settings.access_keys:
@@ -111,13 +115,16 @@ def choose_app(settings: Settings, caller: Caller, name: str | None) -> App:
 
 def _is_in_scope(settings: Settings, caller: Caller, app: App) -> bool:
     scope = settings.scopes.get(caller.name)
-    return (scope is None or app.app_id in scope.app_ids) and caller.app_id in ("", app.app_id)
+    is_tokens = not caller.has_token or (caller.app_id, caller.alias) == (app.app_id, app.alias)
+    return (scope is None or app.app_id in scope.app_ids) and is_tokens
 
 
 def _app_without_name(settings: Settings, caller: Caller) -> App:
     if caller.has_token:
-        return choose_app(settings, caller, caller.app_id)
+        return choose_app(settings, caller, caller.alias)
     apps = [app for app in settings.apps if _is_in_scope(settings, caller, app)]
+    if not apps and settings.exposure is Exposure.WORKSPACE and caller.name in settings.scopes:
+        apps = [App(app_id, app_id) for app_id in settings.scopes[caller.name].app_ids]
     app = apps[0] if len(apps) == 1 else settings.default_app
     if app is None or app not in apps:
         raise _no_app_named(settings)
@@ -162,7 +169,7 @@ def _workspace_app(settings: Settings, name: str) -> App:
 
 
 def _credentials(headers: Headers) -> list[_Credential]:
-    """What both headers hold; one of them may come from a proxy and be none of Duck's."""
+    """What both headers hold, first what no browser sends by itself; one may come from a proxy, and be no key here."""
     scheme, _, value = headers.get("Authorization", "").strip().partition(" ")
     authorization = _Credential(b"", is_ambient=False)
     if scheme.lower() == "bearer":
@@ -170,7 +177,13 @@ def _credentials(headers: Headers) -> list[_Credential]:
     elif scheme.lower() == "basic":
         authorization = _Credential(_password(value), is_ambient=True)
     api_key = _Credential(_bytes(headers.get("X-API-Key", "")), is_ambient=False)
-    return [credential for credential in (authorization, api_key) if credential.key]
+    both = (api_key, authorization) if authorization.is_ambient else (authorization, api_key)
+    return [credential for credential in both if credential.key]
+
+
+def _has_odd_authorization(headers: Headers) -> bool:
+    """Whether `Authorization` holds something, and no key; a scheme alone is what a client without a key sends."""
+    return headers.get("Authorization", "").strip().lower() not in ("", "bearer", "basic")
 
 
 def _bytes(text: str) -> bytes:
@@ -185,16 +198,14 @@ def _password(value: str) -> bytes:
         return b""
 
 
-def _caller_of(credential: _Credential, settings: Settings, read_token: TokenReader) -> Caller | None:
+def _caller_with_key(credential: _Credential, settings: Settings) -> Caller | None:
     """Compares with every key, to the last byte, so that the time tells nothing about any of them."""
     digest = hashlib.sha256(credential.key).digest()
     caller = None
     for key in settings.access_keys:
         if hmac.compare_digest(key.digest, digest):
             caller = Caller(key.caller, is_ambient=credential.is_ambient)
-    if caller or credential.is_ambient:
-        return caller
-    return read_token(credential.key.decode("utf-8", "replace"))
+    return caller
 
 
 def _nobody_gets_in(settings: Settings, challenge: str) -> DuckError:

@@ -123,4 +123,4 @@ def is_foreign(headers: Headers, origins: Origins, *, any_may: bool) -> bool:
         return False
     if origin:
         return not origins.names(origin) and (origin == "null" or site != "same-origin")
-    return site in ("cross-site", "same-site")
+    return site not in ("", "none", "same-origin")

@@ -205,7 +205,7 @@ def _token(exchange: Exchange, caller: Caller) -> Response:
     app = access.choose_app(exchange.chosen, caller, asked.app)
     exchange.record.app = app.alias
     expires_at = int(time.time()) + asked.expires_in
-    token = _tokens(exchange).issue(caller, app.app_id, asked.user, expires_at)
+    token = _tokens(exchange).issue(caller, app, asked.user, expires_at)
     said = {"app": app.alias, "user": asked.user, "expires_in": asked.expires_in, "expires_at": expires_at}
     return _json({"token": token, "token_type": "Bearer", **said})
 

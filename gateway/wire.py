@@ -14,6 +14,11 @@ from gateway.errors import DuckError
 MAX_JSON_DEPTH: Final = 100
 """Levels of a body (own choice; the platform's own parsers give up at some 200, and an app echoes what it was sent)."""
 
+MAX_JSON_VALUES: Final = 100_000
+"""Values of a body (own choice: they are read in some 50 ms)."""
+
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -36,11 +41,13 @@ def json_text(value: object) -> str:
 def read_json(text: bytes, what: str) -> Any:
     """The JSON value in `text`; a byte order mark is skipped.
 
-    what: how the error's sentence calls it. Raises `DuckError` `invalid_request` for what is no JSON in UTF-8 (NaN, a
-    lone surrogate and trailing text included; the sentence says where), for more than `MAX_JSON_DEPTH` levels, and for
-    an object with a name twice, where readers differ in which one counts (RFC 8259, 4), and for a number that would be
-    infinite.
+    what: how the error's sentence calls it. Raises `DuckError` `payload_too_large` for more than `MAX_JSON_VALUES`, and
+    `invalid_request` for what is no JSON in UTF-8 (NaN, a lone surrogate and trailing text included; the sentence says
+    where), for more than `MAX_JSON_DEPTH` levels, for an object with a name twice, where readers differ in which one
+    counts (RFC 8259, 4), and for a number that would be infinite.
     """
+    if _has_too_many_values(text):
+        raise DuckError("payload_too_large", f"{what} has more than {MAX_JSON_VALUES:,} values.", "Send fewer.")
     try:
         value = pydantic_core.from_json(text.removeprefix(codecs.BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
@@ -54,6 +61,17 @@ def read_json(text: bytes, what: str) -> Any:
     if isinstance(value, dict | list):
         _check_strictly(text, what)
     return value
+
+
+def _has_too_many_values(text: bytes) -> bool:
+    """Counted in the text, for reading millions of values would take seconds, and all streams wait meanwhile."""
+    if _count_of_values(text) <= MAX_JSON_VALUES:
+        return False
+    return _count_of_values(_STRING.sub(b"", text)) > MAX_JSON_VALUES
+
+
+def _count_of_values(text: bytes) -> int:
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
 
 
 def _check_strictly(text: bytes, what: str) -> None:

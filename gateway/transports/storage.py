@@ -16,8 +16,8 @@ from gateway.presence import Presence
 MAX_WAIT: Final = 3.0
 """Seconds for one call (measured: 2 to 5 ms, wire 14.4)."""
 
-PROBE_WAIT: Final = 2.0
-"""Seconds for a call that asks whether the caller is there (law 14)."""
+LATE: Final = 10.0
+"""Seconds after which no answer is expected any more to a call that asks whether the caller is there (own choice)."""
 
 _PROBED_KEY: Final = "present"
 """A key that nobody writes; only the answer's coming matters."""
@@ -40,11 +40,14 @@ class SessionStorage:
         _answered(lambda: self._storage.set(key, value))
 
     def presence(self) -> Presence:
-        """What a call of this session tells of its caller; takes `PROBE_WAIT` when it tells nothing."""
+        """What a call of this session tells of its caller; takes `LATE` when it tells nothing."""
+        over = gevent.Timeout(LATE)
         try:
-            with gevent.Timeout(PROBE_WAIT):
+            with over:
                 self._storage.exist(_PROBED_KEY)
-        except gevent.Timeout:
+        except gevent.Timeout as timeout:
+            if timeout is not over:
+                raise
             return Presence.UNANSWERED
         except Exception as error:  # noqa: BLE001 - the SDK raises plain Exception for all it is told
             return Presence.GONE if is_session_gone(str(error)) else Presence.HERE

@@ -29,7 +29,7 @@ OTHER_ID: Final = "22222222-2222-4222-8222-222222222222"
 THIRD_ID: Final = "33333333-3333-4333-8333-333333333333"
 
 TOKEN: Final = "duck-token-of-someone"
-HOLDER: Final = Caller("web", ID, "someone")
+HOLDER: Final = Caller("web", ID, "a", "someone")
 """Whom the token speaks for."""
 
 
@@ -208,7 +208,7 @@ def test_every_key_is_compared_whichever_is_the_right_one(sent: str, monkeypatch
 
     monkeypatch.setattr("gateway.access.hmac", SimpleNamespace(compare_digest=compare))
     settings = parse({"access_keys": f"web={KEY}, web={OLD_KEY}, {OTHER_KEY}"})
-    access._caller_of(access._Credential(sent.encode(), is_ambient=False), settings, read_token)
+    access._caller_with_key(access._Credential(sent.encode(), is_ambient=False), settings)
     assert compared == [key.digest for key in settings.access_keys]
 
 
@@ -521,9 +521,11 @@ SCOPED: Final[dict[str, Any]] = {
         pytest.param(Caller("free"), None, ID, id="no scope: the default one"),
         pytest.param(Caller("free"), "c", THIRD_ID, id="no scope: any"),
         pytest.param(Caller("anonymous"), "c", THIRD_ID, id="nobody: any that is listed"),
-        pytest.param(Caller("free", OTHER_ID, "u"), "b", OTHER_ID, id="a token's app"),
-        pytest.param(Caller("free", OTHER_ID, "u"), None, OTHER_ID, id="a token's app goes before the default one"),
-        pytest.param(Caller("web", OTHER_ID, "u"), None, OTHER_ID, id="a token's app in the caller's scope"),
+        pytest.param(Caller("free", OTHER_ID, "b", "u"), "b", OTHER_ID, id="a token's app"),
+        pytest.param(
+            Caller("free", OTHER_ID, "b", "u"), None, OTHER_ID, id="a token's app goes before the default one"
+        ),
+        pytest.param(Caller("web", OTHER_ID, "b", "u"), None, OTHER_ID, id="a token's app in the caller's scope"),
     ],
 )
 def test_within_a_scope_the_app_is(caller: Caller, name: str | None, expected: str) -> None:
@@ -539,11 +541,11 @@ def test_within_a_scope_the_app_is(caller: Caller, name: str | None, expected: s
         pytest.param(Caller("web"), "bad", id="a faulty one"),
         pytest.param(Caller("web"), "nowhere", id="none at all"),
         pytest.param(Caller("mistyped"), "a", id="every app, where no name in the scope is an app's"),
-        pytest.param(Caller("web", OTHER_ID, "u"), "c", id="a token: another one"),
+        pytest.param(Caller("web", OTHER_ID, "b", "u"), "c", id="a token: another one"),
         pytest.param(Caller("all", OTHER_ID, "u"), "c", id="a token: another one of the caller's scope"),
-        pytest.param(Caller("free", OTHER_ID, "u"), "bad", id="a token: a faulty one"),
-        pytest.param(Caller("web", ID, "u"), "a", id="a token: an app that the scope has lost"),
-        pytest.param(Caller("web", ID, "u"), None, id="a token: no name, and the scope has lost its app"),
+        pytest.param(Caller("free", OTHER_ID, "b", "u"), "bad", id="a token: a faulty one"),
+        pytest.param(Caller("web", ID, "a", "u"), "a", id="a token: an app that the scope has lost"),
+        pytest.param(Caller("web", ID, "a", "u"), None, id="a token: no name, and the scope has lost its app"),
     ],
 )
 def test_out_of_a_scope_it_is_the_same_404_as_for_no_app_at_all(caller: Caller, name: str | None) -> None:

@@ -214,10 +214,22 @@ def test_json_may_be_nested_as_deep_as_is_said_and_no_deeper(opening: bytes, clo
 
 
 @pytest.mark.parametrize(
-    "body", [b"[" * 5_000_000, b'{"a":' * 1_000_000, b"[" * 50_000 + b"]" * 50_000], ids=["lists", "objects", "closed"]
+    ("body", "code"),
+    [
+        pytest.param(b"[" * 5_000_000, "payload_too_large", id="lists in lists"),
+        pytest.param(b'{"a":' * 1_000_000, "payload_too_large", id="objects in objects"),
+        pytest.param(b"[" * 50_000 + b"]" * 50_000, "invalid_request", id="closed"),
+        pytest.param(b"[" + b"[]," * 3_000_000 + b"[]]", "payload_too_large", id="lists in a row"),
+        pytest.param(b"[" + b"1," * 5_000_000 + b"1]", "payload_too_large", id="numbers"),
+    ],
 )
-def test_a_bomb_of_nested_json_is_refused_like_any(body: bytes) -> None:
-    assert refused(lambda: json_object(body)).code == "invalid_request"
+def test_a_bomb_of_json_is_refused_before_it_is_read(body: bytes, code: str) -> None:
+    assert refused(lambda: json_object(body)).code == code
+
+
+def test_commas_and_brackets_in_a_text_are_no_values() -> None:
+    text = '[{,"' * 500_000
+    assert json_object(json.dumps({"query": text}).encode()) == {"query": text}
 
 
 @pytest.mark.parametrize(

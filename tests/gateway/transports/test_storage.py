@@ -49,7 +49,7 @@ def silent(begun: list[str] | None = None) -> SessionStorage:
 @pytest.fixture
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "MAX_WAIT", SHORT)
-    monkeypatch.setattr(storage, "PROBE_WAIT", SHORT)
+    monkeypatch.setattr(storage, "LATE", SHORT)
 
 
 def test_what_was_saved_is_there_and_is_loaded_as_it_was() -> None:
