@@ -116,7 +116,8 @@ def multipart_pairs(request: Request) -> tuple[list[tuple[str, str]], bool]:
         )
     if not files:
         text_of(body)  # werkzeug would put other characters in place of what is not UTF-8
-    return list(form.items(multi=True)), bool(files)
+    # A part whose name can't be read has none.
+    return [(name or "", value) for name, value in form.items(multi=True)], bool(files)
 
 
 def check_given_once(names: Iterable[str]) -> None:

@@ -218,7 +218,9 @@ def _answer_of_app(exchange: Exchange, caller: Caller, app_id: str | None) -> Re
     view = View(chosen.detail, chosen.files_url or _origin(request), app.answer)
     asked, reply = protocol.read(request, view)
     if request.method == "HEAD":
-        return _response(200, {"Content-Type": reply.content_type})
+        return _response(
+            200, {"Content-Type": reply.content_type, **(reply.headers if isinstance(reply, Streamed) else {})}
+        )
     run = _start(exchange, caller, app, asked, view.origin)
     exchange.record.run = run
     try:

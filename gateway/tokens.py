@@ -32,6 +32,10 @@ DEFAULT_LIFE: Final = 600
 """Seconds; a page asks its own server for another one when it is over (own choice)."""
 
 
+_MEMBERS: Final = 5
+"""What a token says: caller, app, the app's alias, user, and when it ends."""
+
+
 class TokenRequest(BaseModel):
     """What is asked for: app: an alias or an id, None for the default one. user: whom the caller knows by this name.
     expires_in: seconds.
@@ -71,7 +75,7 @@ class Tokens:
         if not text.startswith(PREFIX) or not self.settings.access_keys:
             return None
         said = self._verified(text.removeprefix(PREFIX))
-        if said is None:
+        if not isinstance(said, list) or len(said) != _MEMBERS:  # an earlier version of Duck may have signed it
             return None
         name, app_id, alias, user, expires_at = said
         has_key = any(key.caller == name for key in self.settings.access_keys)
