@@ -1,9 +1,10 @@
 # Duck's commands: `make help` lists them. Python's environment is .venv, made on first use (scripts/environment.sh).
 
 PORT ?= 8787
+SECONDS ?= 60
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint format package bench lock clean environment clients
+.PHONY: help run test lint format package bench fuzz lock clean environment clients
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -28,6 +29,9 @@ package: environment ## build dist/duck-<version>.difypkg
 
 bench: environment ## measure the stream
 	$(PYTHON) -m benchmarks.stream
+
+fuzz: environment ## send requests made up to break it (SECONDS=60)
+	$(PYTHON) -m fuzz --seconds $(SECONDS)
 
 lock: ## pin all requirements anew (needs uv)
 	$(PIN) requirements.in --output-file requirements.txt

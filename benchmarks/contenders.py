@@ -7,14 +7,17 @@ Reading back is the proof that a stream arrived whole: every reader below return
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+from benchmarks.app_run import AppRun, app_run, workflow_run
+
 ROOT: Final = Path(__file__).parent.parent
 
 APP_ID: Final = "d14a6568-6c6d-401c-b48c-25dcf785b4bb"
+_WORKFLOW_ID: Final = "e5547cb2-bd39-4513-b6de-1d324b1b5d7c"
 _KEY: Final = "benchmark-key-of-no-secret"
 
 type Reader = Callable[[bytes], str]
@@ -35,16 +38,21 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """name: as the table shows it. request: raw HTTP. read: the answer's text, from the reply's body."""
+    """name: as the table shows it. request: raw HTTP. read: the answer's text, from the reply's body. run: what the app
+    sends, from a number and how many tokens. base: the name of the contender that it is compared with. required: the
+    least ratio of its events per second to the base's; None where nothing is.
+    """
 
     name: str
     plugin: Plugin
     request: bytes
     read: Reader
+    run: Callable[[int, int], AppRun] = app_run
+    base: str = "pass-through"
+    required: float | None = None
 
 
-def _request(path: str, accept: str) -> bytes:
-    body = b'{"query":"Hello"}'
+def _request(path: str, accept: str, body: bytes = b'{"query":"Hello"}') -> bytes:
     head = (
         f"POST {path} HTTP/1.1",
         "Host: localhost",
@@ -98,20 +106,39 @@ _PYTHON_MAIN: Final = (sys.executable, "-m", "main")
 _DUCK: Final = Plugin(
     _PYTHON_MAIN,
     ROOT,
-    MappingProxyType({"apps": f"bench={APP_ID}", "access_keys": f"bench={_KEY}", "max_streams": "900"}),
+    MappingProxyType(
+        {"apps": f"bench={APP_ID}, flow={_WORKFLOW_ID}", "access_keys": f"bench={_KEY}", "max_streams": "900"}
+    ),
 )
 _PASSTHROUGH: Final = Plugin(_PYTHON_MAIN, ROOT / "benchmarks" / "passthrough", MappingProxyType({}))
 _NULL: Final = Plugin((sys.executable, "-m", "benchmarks.null_plugin"), ROOT, MappingProxyType({}))
 
 PASSTHROUGH: Final = Contender("pass-through", _PASSTHROUGH, _request(f"/chat/{APP_ID}", "*/*"), _read_passthrough)
-SSE: Final = Contender("/chat, SSE", _DUCK, _request("/chat/bench", "text/event-stream"), _read_sse)
+SSE: Final = Contender("/chat, SSE", _DUCK, _request("/chat/bench", "text/event-stream"), _read_sse, required=1.0)
+WORKFLOW: Final = Contender(
+    "/workflow, SSE", _DUCK, _request("/workflow/flow", "text/event-stream", b"{}"), _read_sse, workflow_run
+)
+
+_OTHERS: Final = (
+    Contender("/chat, NDJSON", _DUCK, _request("/chat/bench", "application/x-ndjson"), _read_ndjson),
+    Contender("/chat, text", _DUCK, _request("/chat/bench", "text/plain"), _read_text),
+    Contender("/duck", _DUCK, _request("/duck/bench", "text/html"), _read_duck),
+)
 
 CONTENDERS: Final = (
     PASSTHROUGH,
     SSE,
-    Contender("/chat, NDJSON", _DUCK, _request("/chat/bench", "application/x-ndjson"), _read_ndjson),
-    Contender("/chat, text", _DUCK, _request("/chat/bench", "text/plain"), _read_text),
-    Contender("/duck", _DUCK, _request("/duck/bench", "text/html"), _read_duck),
+    *_OTHERS,
     Contender("driver alone", _NULL, b"", _read_passthrough),
 )
-"""In the order in which each round measures them."""
+
+
+def against(directory: Path) -> tuple[Contender, ...]:
+    """Duck's routes, each after the same route of the Duck in that directory, and compared with it."""
+    other = replace(_DUCK, directory=directory)
+    pairs: list[Contender] = []
+    for route in (SSE, WORKFLOW, *_OTHERS):
+        there = f"{route.name} (baseline)"
+        pairs.append(replace(route, name=there, plugin=other, base=there, required=None))
+        pairs.append(replace(route, base=there, required=None))
+    return tuple(pairs)

@@ -36,8 +36,8 @@ ENDPOINT_ID: Final = "benchmark"
 _FETCHED: Final = b'{"user_input_form":[]}'
 """What Dify says of an app without inputs, as far as a plugin can use it (`recordings/plugin/fetch_app.chat.json`)."""
 
-_STORAGE: Final = {"exist": b'{"data":false}', "set": b'{"data":"ok"}', "del": b'{"data":"ok"}'}
-"""What a storage says that holds nothing; what is set is not kept."""
+_DONE: Final = b'{"data":"ok"}'
+"""What the daemon says of a value that was written (`workbench/reverse.py` has all of its storage)."""
 
 
 class PluginFailed(Exception):
@@ -76,6 +76,7 @@ class Driver:
         self._settings = dict(settings)
         self._numbers = count()
         self._open: dict[str, Stream] = {}
+        self._stored: dict[str, str] = {}
         self._ready = False
         self._received = b""
         self._unsent = memoryview(b"")
@@ -183,10 +184,23 @@ class Driver:
                 self._feeds.append(_feed(head, self._open[session_id].run.events, end))
             case "fetch_app":
                 self._urgent += [head + _FETCHED + b"}}\n", end]
-            case "storage" if arguments["opt"] in _STORAGE:
-                self._urgent += [head + _STORAGE[arguments["opt"]] + b"}}\n", end]
+            case "storage":
+                self._urgent += [head + self._storage(**arguments) + b"}}\n", end]
             case _:
                 raise PluginFailed(f"the plugin asked for {kind}, which the driver does not have")
+
+    def _storage(self, opt: str, key: str, value: str = "") -> bytes:
+        """A storage that never fails. value: in hexadecimal, as it is answered again."""
+        match opt:
+            case "exist":
+                return to_json({"data": key in self._stored})
+            case "get":
+                return to_json({"data": self._stored[key]})
+            case "set":
+                self._stored[key] = value
+                return _DONE
+            case _:
+                raise PluginFailed(f"the plugin asked its storage for {opt}, which the driver does not have")
 
     def _request_line(self, session_id: str, request: bytes) -> bytes:
         data = {

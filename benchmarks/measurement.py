@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.app_run import app_run
 from benchmarks.contenders import Contender, Mangled
 from benchmarks.driver import Driver, Stream
 from benchmarks.plugin_process import PluginProcess
@@ -59,12 +58,12 @@ def load(streams: int, events: int | None) -> Load:
 
 
 def warm_up(contender: Contender, driver: Driver) -> None:
-    check(contender, driver.run(contender.request, [app_run(0, WARM_UP)]).streams)
+    check(contender, driver.run(contender.request, [contender.run(0, WARM_UP)]).streams)
 
 
 def measure(contender: Contender, driver: Driver, process: PluginProcess, carried: Load) -> Measurement:
     """Raises `Mangled` when a single token is missing, twice there or out of order."""
-    runs = [app_run(number, carried.events - 1) for number in range(carried.streams)]
+    runs = [contender.run(number, carried.events - 1) for number in range(carried.streams)]
     seconds, cpu, memory, streams = 0.0, 0.0, 0, list[Stream]()
     for _ in range(carried.times):
         cpu_before = process.cpu_seconds()
@@ -74,7 +73,7 @@ def measure(contender: Contender, driver: Driver, process: PluginProcess, carrie
         memory = max(memory, batch.peak_memory)
         streams += batch.streams
     check(contender, streams)
-    events = carried.streams * carried.events * carried.times
+    events = sum(len(stream.run.events) for stream in streams)
     return Measurement(
         events / seconds,
         max(cpu, CPU_STEP) / events,

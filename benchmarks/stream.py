@@ -1,18 +1,20 @@
 """`python -m benchmarks.stream`: what Duck's streams cost, as ratios to the least that an endpoint can do.
 
-Owns the plan: which loads, in which order, how often. All contenders are measured in turn, round after round, so that
-whatever else the machine does falls on all of them.
+Owns the plan: which loads, in which order, how often. All contenders are measured in turn, round after round, and every
+other round backwards, so that whatever else the machine does falls on all of them. Each round has processes of its own:
+two of the same program differ by some per cent for as long as they live.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from benchmarks import table
-from benchmarks.contenders import CONTENDERS, Contender, Mangled
+from benchmarks.contenders import CONTENDERS, Contender, Mangled, against
 from benchmarks.driver import Driver, PluginFailed
 from benchmarks.measurement import Load, Measurement, load, measure, warm_up
 from benchmarks.plugin_process import PluginProcess
@@ -28,21 +30,20 @@ FEWEST_EVENTS: Final = 2
 class Bench:
     """The plugins of all contenders, running and warm. Routes of one plugin share its process."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        plugins = dict.fromkeys(contender.plugin for contender in CONTENDERS)
+    def __init__(self, stack: ExitStack, contenders: Sequence[Contender]) -> None:
+        self._contenders = contenders
+        plugins = dict.fromkeys(contender.plugin for contender in contenders)
         self._processes = {plugin: stack.enter_context(PluginProcess(plugin)) for plugin in plugins}
         self._drivers = {plugin: Driver(self._processes[plugin], plugin.settings) for plugin in plugins}
         for driver in self._drivers.values():
             driver.wait_until_ready()
-        for contender in CONTENDERS:
+        for contender in contenders:
             warm_up(contender, self._drivers[contender.plugin])
 
-    def rows(self, carried: Load) -> list[table.Row]:
-        """What the table says of this load."""
-        rounds = [
-            {contender.name: self._measure(contender, carried) for contender in CONTENDERS} for _ in range(ROUNDS)
-        ]
-        return table.rows(carried, rounds)
+    def round(self, carried: Load, *, backwards: bool) -> dict[str, Measurement]:
+        """The measurements of all contenders by name, taken one after the other."""
+        ordered = reversed(self._contenders) if backwards else self._contenders
+        return {contender.name: self._measure(contender, carried) for contender in ordered}
 
     def _measure(self, contender: Contender, carried: Load) -> Measurement:
         return measure(contender, self._drivers[contender.plugin], self._processes[contender.plugin], carried)
@@ -51,19 +52,31 @@ class Bench:
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 1 when the required ratio is missed, or a stream did not arrive whole."""
     options = _options(arguments)
-    measured: list[table.Row] = []
+    contenders, rows = (against(options.baseline), table.rows_against) if options.baseline else (CONTENDERS, table.rows)
+    loads = [load(streams, options.events) for streams in options.streams]
     try:
-        with ExitStack() as stack:
-            bench = Bench(stack)
-            for streams in options.streams:
-                measured += bench.rows(load(streams, options.events))
+        taken = _measured(contenders, loads, options.rounds)
     except (Mangled, PluginFailed) as error:
         print(f"No result: {error}", file=sys.stderr)
         return 1
+    measured = [row for carried, rounds in zip(loads, taken, strict=True) for row in rows(carried, contenders, rounds)]
     print(table.text(measured))
     if options.json:
         options.json.write_text(json.dumps(table.as_json(measured), indent=2) + "\n", "utf-8")
     return int(any(row.falls_short for row in measured))
+
+
+def _measured(
+    contenders: Sequence[Contender], loads: Sequence[Load], rounds: int
+) -> list[list[dict[str, Measurement]]]:
+    """Load by load, its rounds."""
+    taken: list[list[dict[str, Measurement]]] = [[] for _ in loads]
+    for number in range(rounds):
+        with ExitStack() as stack:
+            bench = Bench(stack, contenders)
+            for carried, measurements in zip(loads, taken, strict=True):
+                measurements.append(bench.round(carried, backwards=number % 2 == 1))
+    return taken
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -75,6 +88,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="of each stream, which is then run once a round (default: 1000, fewer in many streams, few streams "
         "several times)",
     )
+    parser.add_argument("--rounds", type=_rounds, default=ROUNDS, help=f"how often all is measured (default: {ROUNDS})")
+    parser.add_argument(
+        "--baseline", type=_plugin, metavar="DIR", help="compare with the Duck in this directory, route by route"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     return parser.parse_args(arguments)
 
@@ -85,6 +102,17 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _events(text: str) -> int:
     return _number(text, FEWEST_EVENTS)
+
+
+def _rounds(text: str) -> int:
+    return _number(text, 1)
+
+
+def _plugin(text: str) -> Path:
+    directory = Path(text).resolve()
+    if not (directory / "main.py").is_file():
+        raise argparse.ArgumentTypeError(f"there is no plugin in {text!r}")
+    return directory
 
 
 def _number(text: str, least: int) -> int:
