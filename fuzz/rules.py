@@ -18,8 +18,8 @@ import httpx
 from httpx_sse import EventSource
 
 from fuzz.plugin import KEY, ORIGIN, Reply
+from gateway.access import TOKEN_PREFIX
 from gateway.streaming import MAX_CHUNK
-from gateway.tokens import PREFIX
 
 _VISIBLE: Final = re.compile(r"[\x20-\x7e]*")
 """A header's value that no proxy reads differently (RFC 9110, 5.5)."""
@@ -111,7 +111,7 @@ def _has_credential(reply: Reply) -> bool:
     except (binascii.Error, ValueError):
         basic = ""
     held = (authorization, headers.get("X-API-Key", ""), basic)
-    return any(KEY in text or PREFIX in text for text in held)
+    return any(KEY in text or TOKEN_PREFIX in text for text in held)
 
 
 def _body(reply: Reply) -> Iterator[str]:

@@ -37,6 +37,9 @@ class Caller:
         return bool(self.app_id)
 
 
+TOKEN_PREFIX: Final = "duck-token-"  # noqa: S105 - how a token begins, and none
+"""Tells a token from a key, so that no wrong key makes Duck look into the storage."""
+
 type TokenReader = Callable[[str], Caller | None]
 """The caller of a token, None for a text that is none. Raises `DuckError` where it can't be told."""
 
@@ -81,6 +84,10 @@ def _authenticated(settings: Settings, headers: Headers, read_token: TokenReader
         raise _unauthorized("The key is not valid.", "This endpoint is open: send no key, or a valid one.", challenge)
     if not settings.access_keys:
         raise _nobody_gets_in(settings, challenge)
+    if any(credential.key.startswith(TOKEN_PREFIX.encode()) and not credential.is_ambient for credential in given):
+        raise _unauthorized(
+            "The token is over, or not valid here.", "Get a new one from the server that gave it.", challenge
+        )
     raise _unauthorized(
         "The key is not valid." if given else "This address needs a key.",
         "Send one of the endpoint's access keys as 'Authorization: Bearer <key>' or 'X-API-Key: <key>', or as the "
@@ -136,7 +143,7 @@ def _no_app_named(settings: Settings) -> DuckError:
         return DuckError(
             "app_not_found",
             "The address names no app, and the endpoint has no default one.",
-            "Put an app's alias or id at the end of the path.",
+            "Put an app's alias or id at the end of the path; for a token, into the body's member app.",
         )
     return _unreadable_entry(settings) or DuckError(
         "app_not_found",
@@ -227,6 +234,6 @@ def _origin_not_allowed() -> DuckError:
     return DuckError(
         "origin_not_allowed",
         "A page of another site has sent this, and it is not among the endpoint's cors_origins.",
-        "Open the address itself, or send a key as 'Authorization: Bearer <key>'; its operator can list the page's "
+        "Open the address itself, or send a token as 'Authorization: Bearer <token>'; its operator can list the page's "
         "origin.",
     )

@@ -15,15 +15,12 @@ from itsdangerous import URLSafeSerializer
 from pydantic import BaseModel, ConfigDict, Field
 from werkzeug import Request
 
-from gateway.access import Caller
+from gateway.access import TOKEN_PREFIX, Caller
 from gateway.body import check_charset, is_json, json_object, read_body, unsupported_type, validated
 from gateway.secret import reread_secret, workspace_secret
 from gateway.settings import App, Settings
 from gateway.transports.interface import Storage
 from gateway.wire import json_text
-
-PREFIX: Final = "duck-token-"
-"""Tells a token from a key, so that no wrong key makes Duck look into the storage."""
 
 MAX_LIFE: Final = 3600
 """Seconds (issue "Access")."""
@@ -68,13 +65,13 @@ class Tokens:
     def issue(self, caller: Caller, app: App, user: str, expires_at: int) -> str:
         """A token. expires_at: Unix seconds. Raises `storage_unavailable`."""
         said = [caller.name, app.app_id, app.alias, user, expires_at]
-        return PREFIX + self._serializer(self._secret()).dumps(said)
+        return TOKEN_PREFIX + self._serializer(self._secret()).dumps(said)
 
     def caller(self, text: str) -> Caller | None:
         """Whom a token speaks for; None for a text that is no token, or none any more. Raises `storage_unavailable`."""
-        if not text.startswith(PREFIX) or not self.settings.access_keys:
+        if not text.startswith(TOKEN_PREFIX) or not self.settings.access_keys:
             return None
-        said = self._verified(text.removeprefix(PREFIX))
+        said = self._verified(text.removeprefix(TOKEN_PREFIX))
         if not isinstance(said, list) or len(said) != _MEMBERS:  # an earlier version of Duck may have signed it
             return None
         name, app_id, alias, user, expires_at = said

@@ -25,7 +25,7 @@ MIN_KEY_LENGTH: Final = 16
 """Characters; a shorter access key can be guessed (own choice; 64 bits when made of hex digits)."""
 
 _CALLER_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
+_DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})", re.IGNORECASE)
 _ENTRY: Final = re.compile(r"([^()=]*)(\([^()]*\))?(?:=([^()]*))?")
 """`name=sha256:<hex>`, `name(app1,app2)`, or both in one."""
 
@@ -93,8 +93,7 @@ class CallersReader:
         elif key is None:
             self._form.fault("callers", "expected name=sha256:<hex>, or name(app1,app2)", place)
         if key is not None:
-            is_digest = key.startswith("sha256:")
-            if is_digest:
+            if key.lower().startswith("sha256:"):
                 self._add_key("callers", place, name, key)
             else:
                 problem = "a key does not belong here, for this setting is not encrypted; write sha256:<hex> of it"
@@ -137,7 +136,9 @@ def _name_problem(name: str) -> str:
 def _key_problem(key: str) -> str:
     if _MASK in key:
         return "Dify's mask was edited; enter the whole value again"
-    if key.startswith("sha256:"):
+    if key.endswith("(stdin)="):
+        return "is what openssl prints before a hash; write sha256: and the hash, without a space"
+    if key.lower().startswith("sha256:"):
         return "" if _DIGEST.fullmatch(key) else "sha256: is followed by 64 hexadecimal digits"
     return f"under {MIN_KEY_LENGTH} characters" if len(key) < MIN_KEY_LENGTH else ""
 

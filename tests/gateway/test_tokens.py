@@ -15,12 +15,13 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from gateway import serve
+from gateway.access import TOKEN_PREFIX as PREFIX
 from gateway.access import Caller, authenticate
 from gateway.errors import DuckError
 from gateway.events import Kind
 from gateway.secret import KEY as SECRET
 from gateway.settings import App, parse
-from gateway.tokens import MAX_LIFE, PREFIX, TokenRequest, Tokens
+from gateway.tokens import MAX_LIFE, TokenRequest, Tokens
 from gateway.transports.storage import SessionStorage
 from tests.gateway.fake_dify import FakeApp, FakeDify, FakeStorage
 
