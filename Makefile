@@ -13,7 +13,8 @@ run: environment ## start the plugin in the workbench with its demo apps (PORT=8
 	@$(PYTHON) -m workbench --port $(PORT)
 
 test: lint clients ## check style and types, run all tests
-	$(PYTHON) -m pytest -n 3 --dist loadfile
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not alone"
+	$(PYTHON) -m pytest -m alone
 
 lint: environment ## check style and types
 	$(PYTHON) -m ruff check .

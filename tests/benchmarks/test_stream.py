@@ -12,6 +12,8 @@ from benchmarks.contenders import CONTENDERS, PASSTHROUGH, ROOT, SSE, WORKFLOW, 
 from benchmarks.driver import Stream
 from benchmarks.measurement import Load, Measurement, check, load
 
+pytestmark = pytest.mark.alone
+
 TOKENS = 4
 MEASURED = Measurement(rate=100.0, cpu=1e-5, first_byte=0.01, memory=50e6, joined=1.0)
 

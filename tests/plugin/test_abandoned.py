@@ -14,6 +14,8 @@ import pytest
 
 from tests.plugin.conftest import Endpoints, Serve, listed, sent
 
+pytestmark = pytest.mark.alone
+
 KEY: Final = "ann-key-0123456789abcdef"
 AUTH: Final = f"X-API-Key: {KEY}".encode()
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.conftest import RunningWorkbench
 
+pytestmark = pytest.mark.alone
+
 REQUESTS = 10_000
 PARALLEL = 50
 BIG = 2 * 1024 * 1024

@@ -12,6 +12,8 @@ import pytest
 from tests.conftest import RunningWorkbench
 from tests.plugin.conftest import FAST
 
+pytestmark = pytest.mark.alone
+
 SLOW_READER = 64 * 1024
 """Bytes per second (issue "Main job")."""
 
