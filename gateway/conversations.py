@@ -10,23 +10,20 @@ import hmac
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from itsdangerous import Signer
 
 from gateway.errors import DuckError
-from gateway.events import Raw
-from gateway.secret import reread_secret, workspace_secret
+from gateway.events import TEXT_EVENTS, Raw
+from gateway.secret import secrets_to_try, workspace_secret
 from gateway.settings import canonical_id
 from gateway.transports.interface import Storage
-from gateway.wire import json_bytes
+from gateway.wire import json_bytes, with_texts
 
 _ID_LENGTH: Final = 22
 """Characters of a UUID's 16 bytes in base64 without its padding (RFC 4648, 5)."""
-
-_TEXTS: Final = frozenset({"message", "agent_message", "text_chunk"})
-"""Events that hold nothing but text, and the conversation's id in its own place: the frequent ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +67,9 @@ class Conversations:
         conversation_id = _id_in(handle)
         if not conversation_id:
             return ""
-        endpoint_id = self._holder.endpoint_id
-        secret: bytes | None = workspace_secret(endpoint_id, self._storage)
-        while secret:
+        for secret in secrets_to_try(self._holder.endpoint_id, self._storage):
             if hmac.compare_digest(_sealed(conversation_id, self._holder, secret).encode(), handle.encode()):
                 return conversation_id
-            secret = reread_secret(endpoint_id, self._storage, secret)
         return ""
 
     def shown(self, conversation_id: str) -> str:
@@ -111,9 +105,9 @@ class Conversations:
         if not self._known:
             return raw
         handle = self.shown(self._known)
-        if raw.get("event") in _TEXTS:
+        if str(raw.get("event")) in TEXT_EVENTS:  # the id stands in its own place only
             return {**raw, "conversation_id": handle}
-        replaced: Raw = _replaced(raw, self._known, handle)
+        replaced: Raw = with_texts(raw, lambda text: text.replace(self._known, handle))
         return replaced
 
 
@@ -142,16 +136,3 @@ def _id_in(handle: str) -> str:
         return str(UUID(bytes=base64.urlsafe_b64decode(text + "==")))
     except ValueError:
         return ""
-
-
-def _replaced(value: Any, known: str, handle: str) -> Any:
-    """A JSON value with the id replaced in all its strings."""
-    match value:
-        case str():
-            return value.replace(known, handle) if known in value else value
-        case dict():
-            return {key: _replaced(item, known, handle) for key, item in value.items()}
-        case list():
-            return [_replaced(item, known, handle) for item in value]
-        case _:
-            return value

@@ -8,12 +8,15 @@ not cause: `streaming` puts it in. `raw`, where an event has it, is the dict of 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from gateway.errors import DuckError
 
 type Raw = Mapping[str, Any]
 """A dict as Dify sent it."""
+
+TEXT_EVENTS: Final = frozenset({"message", "agent_message", "text_chunk"})
+"""Dify's events that hold nothing but text, the frequent ones: no stage has to walk through their members."""
 
 
 class Kind(StrEnum):

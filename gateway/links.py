@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.events import Event, File, Finished, Passed, Raw, Text, TextReplaced
+from gateway.wire import with_texts
 
 _FILE: Final = r"/files/(?:tools/)?[0-9a-f]{8}-"
 """How the path of each of Dify's files begins: a tool's file, or an upload (Dify: controllers/files)."""
@@ -74,15 +75,7 @@ def _absolute_event(event: Event, origin: str) -> Event:
 
 def absolute(value: Any, origin: str) -> Any:
     """A JSON value with the links in its strings made absolute."""
-    match value:
-        case str():
-            return origin + value if _PATH.match(value) else _LINK.sub(f"]({origin}", value)
-        case dict():
-            return {key: absolute(item, origin) for key, item in value.items()}
-        case list():
-            return [absolute(item, origin) for item in value]
-        case _:
-            return value
+    return with_texts(value, lambda text: origin + text if _PATH.match(text) else _LINK.sub(f"]({origin}", text))
 
 
 def _may_begin_link(text: str) -> bool:

@@ -8,6 +8,7 @@ one with the other secret look again. A read that fails never replaces anything.
 
 import secrets
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -64,6 +65,17 @@ def workspace_secret(endpoint_id: str, storage: Storage) -> bytes:
         known.secret = _settled(storage)
         known.read_at = time.monotonic()
     return known.secret
+
+
+def secrets_to_try(endpoint_id: str, storage: Storage) -> Iterator[bytes]:
+    """What something may have been signed with: the secret as it is known, then another replica's, where there is one.
+
+    Raises `DuckError` `storage_unavailable` from any `next`.
+    """
+    secret: bytes | None = workspace_secret(endpoint_id, storage)
+    while secret:
+        yield secret
+        secret = reread_secret(endpoint_id, storage, secret)
 
 
 def reread_secret(endpoint_id: str, storage: Storage, tried: bytes) -> bytes | None:

@@ -17,7 +17,7 @@ from werkzeug import Request
 
 from gateway.access import TOKEN_PREFIX, Caller
 from gateway.body import check_charset, is_json, json_object, read_body, unsupported_type, validated
-from gateway.secret import reread_secret, workspace_secret
+from gateway.secret import secrets_to_try, workspace_secret
 from gateway.settings import App, Settings
 from gateway.transports.interface import Storage
 from gateway.wire import json_text
@@ -65,7 +65,7 @@ class Tokens:
     def issue(self, caller: Caller, app: App, user: str, expires_at: int) -> str:
         """A token. expires_at: Unix seconds. Raises `storage_unavailable`."""
         said = [caller.name, app.app_id, app.alias, user, expires_at]
-        return TOKEN_PREFIX + self._serializer(self._secret()).dumps(said)
+        return TOKEN_PREFIX + self._serializer(workspace_secret(self.endpoint_id, self.storage)).dumps(said)
 
     def caller(self, text: str) -> Caller | None:
         """Whom a token speaks for; None for a text that is no token, or none any more. Raises `storage_unavailable`."""
@@ -79,18 +79,13 @@ class Tokens:
         return Caller(name, app_id, alias, user) if has_key and time.time() < expires_at else None
 
     def _verified(self, signed: str) -> Any:
-        secret: bytes | None = self._secret()
-        while secret:
+        payload = signed.rpartition(".")[0].encode()
+        for secret in secrets_to_try(self.endpoint_id, self.storage):
             serializer = self._serializer(secret)
             # Signed anew and compared: base64 would read the same signature in several spellings.
-            payload = signed.rpartition(".")[0].encode()
             if hmac.compare_digest(serializer.make_signer(serializer.salt).sign(payload), signed.encode()):
                 return serializer.load_payload(payload)
-            secret = reread_secret(self.endpoint_id, self.storage, secret)
         return None
-
-    def _secret(self) -> bytes:
-        return workspace_secret(self.endpoint_id, self.storage)
 
     def _serializer(self, secret: bytes) -> URLSafeSerializer:
         salt = json_text(["token", self.endpoint_id])

@@ -1,14 +1,10 @@
 """How much of a run a reply shows, and under which addresses: what every writer must know beside the events."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from gateway.detail import Detail, scrubbed
-from gateway.events import Raw
+from gateway.events import TEXT_EVENTS, Raw
 from gateway.links import absolute
-
-_TEXTS: Final = frozenset({"message", "agent_message", "text_chunk"})
-"""Events that hold nothing but text, which the stage before the writers has been through."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +28,7 @@ class View:
     def of_raw(self, raw: Raw) -> Raw | None:
         """Dify's own dict as it may leave; None when nothing of it may."""
         shown = scrubbed(raw, self.detail)
-        if shown is None or not self.origin or str(raw.get("event")) in _TEXTS:
+        if shown is None or not self.origin or str(raw.get("event")) in TEXT_EVENTS:
             return shown
         linked: Raw = absolute(shown, self.origin)
         return linked

@@ -4,7 +4,7 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import pydantic_core
@@ -112,6 +112,19 @@ def _items(value: object) -> Iterable[object]:
             return value
         case _:
             return ()
+
+
+def with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """A JSON value with each of its strings changed; the names of members stay."""
+    match value:
+        case str():
+            return change(value)
+        case dict():
+            return {name: with_texts(item, change) for name, item in value.items()}
+        case list():
+            return [with_texts(item, change) for item in value]
+        case _:
+            return value
 
 
 def _with_whole_characters(value: object) -> object:

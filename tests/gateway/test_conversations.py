@@ -301,6 +301,10 @@ def test_a_text_is_left_as_the_app_wrote_it() -> None:
     assert shown_in(raw) == [{**raw, "conversation_id": HANDLE}]
 
 
+def test_an_event_whose_name_is_no_text_is_searched_like_any_other() -> None:
+    assert shown_in({"event": ["x"], "conversation_id": ID}) == [{"event": ["x"], "conversation_id": HANDLE}]
+
+
 def test_a_run_without_a_conversation_is_left_as_it_is() -> None:
     dicts = RUNS["workflow-two-strings"].dicts
     assert shown_in(*dicts) == list(dicts)

