@@ -38,6 +38,7 @@ lock: ## pin all requirements anew (needs uv)
 	$(PIN) requirements.in --output-file requirements.txt
 	$(PIN) requirements-dev.in --output-file requirements-dev.txt
 	$(PIN) tests/clients/requirements.in --output-file tests/clients/requirements.txt
+	$(PIN) tests/clients/openai/requirements.in --output-file tests/clients/openai/requirements.txt
 
 PIN = uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes \
 	--custom-compile-command "make lock"

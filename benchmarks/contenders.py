@@ -96,6 +96,14 @@ def _read_duck(body: bytes) -> str:
     return "".join(event["answer"] for event in events if event["event"] == "message")
 
 
+def _read_chat_completions(body: bytes) -> str:
+    *frames, done = [frame.removeprefix(b"data: ") for frame in body.split(b"\n\n") if frame[:1] == b"d"]
+    if done != b"[DONE]":
+        raise Mangled(f"the stream ends not with [DONE] but with {done[:300]!r}")
+    deltas = [choice["delta"] for frame in frames for choice in json.loads(frame)["choices"]]
+    return "".join(delta.get("content", "") for delta in deltas)
+
+
 def _check_last(events: list[dict[str, Any]], name: str) -> None:
     if not events or events[-1]["event"] != name:
         raise Mangled(f"the stream ends not with {name} but with {str(events[-1:])[:300]}")
@@ -119,6 +127,17 @@ WORKFLOW: Final = Contender(
     "/workflow, SSE", _DUCK, _request("/workflow/flow", "text/event-stream", b"{}"), _read_sse, workflow_run
 )
 
+_CHAT_COMPLETION: Final = json.dumps(
+    {"model": "bench", "stream": True, "messages": [{"role": "user", "content": "Hello"}]}
+).encode()
+CHAT_COMPLETIONS: Final = Contender(
+    "/v1/chat/completions",
+    _DUCK,
+    _request("/v1/chat/completions", "*/*", _CHAT_COMPLETION),
+    _read_chat_completions,
+    required=1.1,
+)
+
 _OTHERS: Final = (
     Contender("/chat, NDJSON", _DUCK, _request("/chat/bench", "application/x-ndjson"), _read_ndjson),
     Contender("/chat, text", _DUCK, _request("/chat/bench", "text/plain"), _read_text),
@@ -128,6 +147,7 @@ _OTHERS: Final = (
 CONTENDERS: Final = (
     PASSTHROUGH,
     SSE,
+    CHAT_COMPLETIONS,
     *_OTHERS,
     Contender("driver alone", _NULL, b"", _read_passthrough),
 )

@@ -17,6 +17,8 @@ from fuzz import json_text
 from fuzz.json_text import Text
 from fuzz.plugin import ALIASES, CALLER, CONVERSATION, IDS, KEY, METHODS, ORIGIN
 from gateway.protocols.native.request import NativeRequest
+from gateway.protocols.openai.chat.request import ChatRequest
+from gateway.protocols.openai.responses.request import ResponsesRequest
 from gateway.routes import TABLE, Route
 from gateway.tokens import TokenRequest
 
@@ -26,6 +28,8 @@ MODELS: Final[Mapping[Route, type[BaseModel]]] = {
     Route.WORKFLOW: NativeRequest,
     Route.COMPLETION: NativeRequest,
     Route.TOKENS: TokenRequest,
+    Route.CHAT_COMPLETIONS: ChatRequest,
+    Route.RESPONSES: ResponsesRequest,
 }
 """What a route reads from a body. A new protocol's routes are a line each, and so are its samples below."""
 
@@ -43,9 +47,21 @@ def requests(token: str, handle: str, kept: Sequence[bytes]) -> Bytes:
         "conversation_id": st.sampled_from([json.dumps(handle), json.dumps(handle[:-1]), json.dumps(CONVERSATION)]),
         "user": st.just('"somebody"'),
         "app": st.sampled_from([json.dumps(name) for name in (*ALIASES, *IDS.values(), "nowhere")]),
+        "model": st.sampled_from([json.dumps(name) for name in (*ALIASES, "gpt-4o")]),
+        "messages": _messages("text", "image_url"),
+        "input": st.one_of(st.just('"Hello"'), _messages("input_text", "input_image")),
+        "previous_response_id": st.sampled_from(('"resp_"', json.dumps(f"resp_{handle}.m"), '"resp_a.b.c"')),
+        "stream": st.sampled_from(("true", "false")),
+        "n": st.just("1"),
+        "tool_choice": st.sampled_from(('"auto"', '{"type": "function"}')),
+        "background": st.just("false"),
         "expires_in": st.sampled_from(("1", "3600", "3601", "true", "1.0")),
     }
-    made = [_request(listed.path, listed.methods, MODELS.get(listed.route), token, samples) for listed in TABLE]
+    made = [
+        _request(path, listed.methods, MODELS.get(listed.route), token, samples)
+        for listed in TABLE
+        for path in (listed.path, *listed.also)
+    ]
     other = _request("/nothing", METHODS, NativeRequest, token, samples)
     return st.one_of(*made, other, *([_changed(kept)] if kept else []))
 
@@ -67,6 +83,25 @@ def _joined(method: str, target: str, headers: list[Header], body: Body) -> byte
     typed = [(b"Content-Type", content_type)] if content_type else []
     head = [method.encode() + b" " + target.encode("utf-8", "replace") + b" HTTP/1.1", b"Host: localhost"]
     return b"\r\n".join([*head, *(name + b": " + value for name, value in [*headers, *typed]), b"", content])
+
+
+def _messages(text_type: str, file_type: str) -> Text:
+    """A list of messages as OpenAI's clients send them, some of them odd."""
+    contents: Sequence[object] = (
+        "Hello",
+        None,
+        [],
+        [{"type": text_type, "text": "Hello"}],
+        [{"type": file_type, file_type: "https://files.example/a.png"}],
+        [{"type": file_type, file_type: {"url": "data:image/png;base64,AA=="}}],
+        [{"type": []}, "Hello", 1],
+    )
+    message = st.builds(
+        lambda role, content: {"role": role, "content": content},
+        st.sampled_from(("system", "developer", "user", "user", "assistant", "tool", "")),
+        st.sampled_from(contents),
+    )
+    return st.lists(message, min_size=1, max_size=5).map(json.dumps)
 
 
 # -- Path and query string -------------------------------------------------------------------------------------------
@@ -93,7 +128,7 @@ def _target(path: str, model: type[BaseModel] | None) -> Text:
         st.sampled_from((*ALIASES, *IDS.values(), "nowhere", "<app_id>")),
         st.text(max_size=20).map(lambda text: quote(text, safe="", errors="replace")),
     )
-    plain = names.map(lambda name: path.replace("<app_id>", name))
+    plain = names.map(lambda name: path.replace("<app_id>", name).replace("<model>", name))
     bare = st.just(path.removesuffix("/<app_id>"))
     tricked = st.builds(_inserted, plain, _PLACES, st.sampled_from(_TRICKS))
     return st.builds(lambda text, query: text + query, st.one_of(plain, plain, bare, tricked), _query_string(model))

@@ -151,11 +151,18 @@ def _read_problem(reply: Reply) -> None:
 
 
 def _read_sse(reply: Reply) -> None:
-    """Read by another's parser; the last event is an end, or an error that is told so."""
+    """Read by another's parser; the last event is an end, or an error that is told so.
+
+    Chat Completions has no names for its events, and a last one that is not JSON (protocols section 3).
+    """
     _check(reply.body.endswith(b"\n\n"))
     response = httpx.Response(200, headers={"Content-Type": "text/event-stream"}, content=reply.body)
-    events = [(event.event, _object(event.data)) for event in EventSource(response).iter_sse()]
-    _check(events[-1][0] in ("end", "error"))
+    *events, last = EventSource(response).iter_sse()
+    for event in events:
+        _object(event.data)
+    if (last.event, last.data) != ("message", "[DONE]"):
+        _object(last.data)
+        _check(last.event in ("end", "error", "response.completed", "response.failed"))
 
 
 def _read_ndjson(reply: Reply) -> None:

@@ -4,6 +4,9 @@ from typing import Any, Final
 
 from gateway.routes import TABLE
 
+RELEASED: Final = 1_790_000_000
+"""Unix seconds; `created` of all that has no date of its own."""
+
 VERSION: Final = "0.1.0"
 """As in manifest.yaml."""
 

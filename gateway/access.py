@@ -120,6 +120,24 @@ def choose_app(settings: Settings, caller: Caller, name: str | None) -> App:
     return app
 
 
+def choose_model(settings: Settings, caller: Caller, model: str) -> App:
+    """The app that a client means by a model's name; where only one app is there for this caller, any name is its.
+
+    Raises as `choose_app`.
+    """
+    if caller.has_token:
+        return choose_app(settings, caller, caller.alias)
+    apps = exposed_apps(settings, caller)
+    if len(apps) == 1 and settings.exposure is Exposure.LISTED:
+        return choose_app(settings, caller, apps[0].app_id)
+    return choose_app(settings, caller, model)
+
+
+def exposed_apps(settings: Settings, caller: Caller) -> list[App]:
+    """The listed apps that this caller may call, in the order of the settings."""
+    return [app for app in settings.apps if _is_in_scope(settings, caller, app)]
+
+
 def _is_in_scope(settings: Settings, caller: Caller, app: App) -> bool:
     scope = settings.scopes.get(caller.name)
     is_tokens = not caller.has_token or (caller.app_id, caller.alias) == (app.app_id, app.alias)
@@ -129,7 +147,7 @@ def _is_in_scope(settings: Settings, caller: Caller, app: App) -> bool:
 def _app_without_name(settings: Settings, caller: Caller) -> App:
     if caller.has_token:
         return choose_app(settings, caller, caller.alias)
-    apps = [app for app in settings.apps if _is_in_scope(settings, caller, app)]
+    apps = exposed_apps(settings, caller)
     if not apps and settings.exposure is Exposure.WORKSPACE and caller.name in settings.scopes:
         apps = [App(app_id, app_id) for app_id in settings.scopes[caller.name].app_ids]
     app = apps[0] if len(apps) == 1 else settings.default_app
@@ -143,7 +161,8 @@ def _no_app_named(settings: Settings) -> DuckError:
         return DuckError(
             "app_not_found",
             "The address names no app, and the endpoint has no default one.",
-            "Put an app's alias or id at the end of the path; for a token, into the body's member app.",
+            "Name one by its alias or id: at the end of the path, in the header X-Duck-App, as the body's 'model' "
+            "(OpenAI) or 'app' (/tokens).",
         )
     return _unreadable_entry(settings) or DuckError(
         "app_not_found",

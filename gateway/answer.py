@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.detail import own_outputs
 from gateway.events import (
     Ending,
     Event,
@@ -20,17 +21,20 @@ from gateway.events import (
     TextReplaced,
     Usage,
 )
-from gateway.wire import json_text
+from gateway.thinking import without_thinking
+from gateway.wire import json_text, with_texts
 
 
 @dataclass(slots=True)
 class Answer:
     """Grows with `add`, event by event; complete once the ending was added.
 
-    output: name of the workflow output that is the answer; `""` for the rule of DESIGN section 3.
+    output: name of the workflow output that is the answer; `""` for the rule of DESIGN section 3. splits_thinking:
+    whether `<think>` blocks are no part of it.
     """
 
     output: str = ""
+    splits_thinking: bool = True
     started: Started | None = None
     files: list[File] = field(default_factory=list)
     sources: tuple[Source, ...] = ()
@@ -66,7 +70,10 @@ class Answer:
     def text(self) -> str:
         """The answer. A replacement outranks everything; a workflow's is read from its outputs, if it has any."""
         streamed = "".join(self._text)
-        return streamed if self.is_replaced or not self.outputs else answer_of(self.outputs, self.output)
+        if self.is_replaced or not self.outputs:
+            return streamed
+        outputs = own_outputs(self.outputs)
+        return answer_of(with_texts(outputs, without_thinking) if self.splits_thinking else outputs, self.output)
 
     @property
     def streamed_text(self) -> str:

@@ -37,6 +37,10 @@ _EXPECTED: Final[Mapping[str, str]] = {
     "string_type": "must be a string",
     "string_too_short": "must not be empty",
     "string_too_long": "is too long",
+    "too_short": "must not be empty",
+    "bool_type": "must be true or false",
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
     "int_type": "must be a whole number",
     "greater_than_equal": "is too small",
     "less_than_equal": "is too large",
@@ -77,6 +81,17 @@ def json_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DuckError("invalid_request", "The body must be a JSON object.", 'Send for example {"query": "Hello"}.')
     return value
+
+
+def read_json_object(request: Request) -> dict[str, Any]:
+    """The members of a body on a route that takes nothing but JSON; none of an empty one."""
+    body = read_body(request)
+    if not body.strip():
+        return {}
+    check_charset(request)
+    if not is_json(request, body):
+        raise unsupported_type(request.mimetype, "application/json")
+    return json_object(body)
 
 
 def text_of(body: bytes) -> str:
@@ -149,7 +164,7 @@ def validated[M: BaseModel](model: type[M], members: Mapping[str, Any]) -> M:
 def _invalid(error: ValidationError) -> DuckError:
     """The first fault of a body, in words: where, and what was expected; never what was sent."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    place = ".".join(str(part) for part in first["loc"])[:100] or "the body"
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])[1:101] or "the body"
     return DuckError("invalid_request", f"'{place}' {_EXPECTED.get(first['type'], 'must be of another type')}.")
 
 

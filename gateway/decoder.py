@@ -6,6 +6,7 @@ events with `raw=None`, so that a writer which passes Dify's dicts on sees each 
 that comes before anything else is not passed on: `Failed` is then the first event, and decides the HTTP status.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -56,7 +57,7 @@ def decode(dicts: Iterable[Raw]) -> Iterator[Event]:
 
 @dataclass(slots=True)
 class _Reading:
-    """What must be remembered between two dicts of one run."""
+    """What must be remembered between two dicts of one run. counted: tokens of its nodes, by Dify's names."""
 
     kind: Kind | None = None
     run_id: str = ""
@@ -64,6 +65,7 @@ class _Reading:
     finished: Raw | None = None
     paused: Raw | None = None
     error: Raw | None = None
+    counted: Counter[str] = field(default_factory=Counter)
     files: set[str] = field(default_factory=set)
     forms: list[Form] = field(default_factory=list)
 
@@ -138,6 +140,11 @@ class _Reading:
     def _outputs(self, finished: Raw) -> Raw | None:
         return dict(_dict(finished, "outputs")) if self.kind is Kind.WORKFLOW else None
 
+    def _parts(self, total: int) -> tuple[int | None, int | None]:
+        """The two parts of a workflow's total, which only its nodes tell; unknown unless they make up the total."""
+        prompt, completion = (self.counted[name] for name in _PARTS)
+        return (prompt, completion) if prompt + completion == total else (None, None)
+
     def _usage(self, finished: Raw) -> Usage | None:
         """Dify's numbers; a zero total is its way to say that it did not count (a stopped run, wire 14.18)."""
         usage = _dict(self._metadata(), "usage")
@@ -145,7 +152,9 @@ class _Reading:
         if not total:
             return None
         prices = {name: usage[name] for name in _PRICES if isinstance(usage.get(name), str)}
-        prompt, completion = _int(usage.get("prompt_tokens")), _int(usage.get("completion_tokens"))
+        prompt, completion = (
+            (_int(usage.get("prompt_tokens")), _int(usage.get("completion_tokens"))) if usage else self._parts(total)
+        )
         return Usage(prompt, completion, total, _float(usage.get("latency")), prices)
 
 
@@ -229,6 +238,17 @@ def _read_step(kind: str, status: str | None) -> "_Reader":
         )
 
     return read
+
+
+_read_node_end: Final = _read_step("node", None)
+
+
+def _read_node_finished(run: _Reading, raw: Raw) -> Iterator[Event]:
+    data = _dict(raw, "data")
+    usage = _dict(_dict(data, "outputs"), "usage") or _dict(_dict(data, "process_data"), "usage")
+    for name in _PARTS:
+        run.counted[name] += _int(usage.get(name)) or 0
+    yield from _read_node_end(run, raw)
 
 
 def _read_message_end(run: _Reading, raw: Raw) -> Iterator[Event]:
@@ -336,7 +356,7 @@ _READERS: Final[Mapping[str, _Reader]] = MappingProxyType(
         "agent_thought": _read_agent_thought,
         "agent_log": _read_step("agent", None),
         "node_started": _read_step("node", "started"),
-        "node_finished": _read_step("node", None),
+        "node_finished": _read_node_finished,
         "node_retry": _read_step("node", "retry"),
         "iteration_started": _read_step("iteration", "started"),
         "iteration_next": _read_step("iteration", "next"),
@@ -358,4 +378,5 @@ come."""
 _DETAILS: Final = ("inputs", "outputs", "process_data", "execution_metadata", "data", "metadata", "files")
 """Members of a step's `data` that hold its content rather than its state."""
 
+_PARTS: Final = ("prompt_tokens", "completion_tokens")
 _PRICES: Final = ("prompt_price", "completion_price", "total_price", "currency")

@@ -43,11 +43,33 @@ _ILL_TYPED: Final[Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One field of an app's input form. is_typed: its entry names its type again, which only workflows' do."""
+    """One field of an app's input form. is_typed: its entry names its type again, which only workflows' do.
+
+    file_types: the types of files that it takes (`image`, `document`, `audio`, `video`, `custom`), where it takes any.
+    """
 
     name: str
     type: str
     is_typed: bool
+    file_types: tuple[str, ...] = ()
+    is_required: bool = False
+
+    @property
+    def takes_files(self) -> bool:
+        return self.type in ("file", "file-list")
+
+    @property
+    def breadth(self) -> float:
+        """How many types of files it takes."""
+        return len(self.file_types) or float("inf")
+
+    def takes(self, file_type: str) -> bool:
+        """Whether a file of this type can go here; one that takes custom extensions may take any."""
+        return not self.file_types or file_type in self.file_types or "custom" in self.file_types
+
+    def dify_type(self, file_type: str) -> str:
+        """The type that Dify is told."""
+        return file_type if not self.file_types or file_type in self.file_types else "custom"
 
 
 class Kinds:
@@ -80,7 +102,7 @@ class Kinds:
         """
         if app.query:
             return app.query
-        form = self._form(endpoint_id, app, transport)
+        form = self.form(endpoint_id, app, transport)
         if not form:
             return ""
         texts = [variable.name for variable in form if variable.type in _TEXT_TYPES]
@@ -103,7 +125,7 @@ class Kinds:
         form is a workflow's, or which has none, is not asked, for it could run.
         """
         try:
-            form = self._form(endpoint_id, app, transport)
+            form = self.form(endpoint_id, app, transport)
         except DuckError:
             return False
         if not form or _is_of_workflow_family(form):
@@ -114,7 +136,8 @@ class Kinds:
             return refusal.code == "dify_error"
         return False
 
-    def _form(self, endpoint_id: str, app: App, transport: AppTransport) -> tuple[Variable, ...]:
+    def form(self, endpoint_id: str, app: App, transport: AppTransport) -> tuple[Variable, ...]:
+        """The app's input form. Raises `DuckError` where Dify does not tell it."""
         key = (endpoint_id, app.app_id)
         form = _fresh(self._forms, key)
         if form is None:
@@ -124,7 +147,7 @@ class Kinds:
 
     def _probe(self, endpoint_id: str, app: App, transport: AppTransport) -> Kind | None:
         try:
-            form = self._form(endpoint_id, app, transport)
+            form = self.form(endpoint_id, app, transport)
         except DuckError:
             return None
         if not _is_of_workflow_family(form):
@@ -164,7 +187,17 @@ def _variables(parameters: Raw) -> tuple[Variable, ...]:
         for type_, entry in item.items()
         if isinstance(entry, dict) and isinstance(entry.get("variable"), str)
     ]
-    return tuple(Variable(entry["variable"], type_, entry.get("type") == type_) for type_, entry in pairs)
+    return tuple(
+        Variable(
+            entry["variable"], type_, entry.get("type") == type_, _file_types(entry), entry.get("required") is True
+        )
+        for type_, entry in pairs
+    )
+
+
+def _file_types(entry: Raw) -> tuple[str, ...]:
+    listed = entry.get("allowed_file_types")
+    return tuple(item for item in listed if isinstance(item, str)) if isinstance(listed, list) else ()
 
 
 def _fresh[V](cache: Mapping[tuple[str, str], tuple[float, V]], key: tuple[str, str]) -> V | None:

@@ -15,7 +15,7 @@ from werkzeug.datastructures import Headers
 MAX_AGE: Final = 7200
 """Seconds that a browser may keep a preflight's answer (Chromium keeps none longer)."""
 
-EXPOSED: Final = "X-Conversation-Id, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy"
+EXPOSED: Final = "X-Conversation-Id, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, x-should-retry"
 """Headers that a page may read beside the safe-listed ones (WHATWG Fetch 3.3.2)."""
 
 ANY: Final = "*"

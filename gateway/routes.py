@@ -21,24 +21,39 @@ class Route(StrEnum):
     WORKFLOW = "workflow"
     COMPLETION = "completion"
     TOKENS = "tokens"
+    CHAT_COMPLETIONS = "chat-completions"
+    RESPONSES = "responses"
+    MODELS = "models"
+    MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A served path. app_id: what stands in its place in the path, None when the path names no app."""
+    """A served path. app_id: what stands in its place in the path, None when the path names no app. model: the same of
+    a model's name.
+    """
 
     route: Route
     app_id: str | None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A line of the table below. methods: those that do something; OPTIONS and HEAD come by themselves."""
+    """A line of the table below. methods: those that do something; OPTIONS and HEAD come by themselves. also: paths
+    that lead to the same and are not shown.
+    """
 
     route: Route
     path: str
     methods: tuple[str, ...]
     about: str
+    also: tuple[str, ...] = ()
+
+
+def _openai(path: str) -> tuple[str, ...]:
+    """Where else one of OpenAI's paths is served: without the `/v1`, which people forget, and bound to one app."""
+    return path.removeprefix("/v1"), f"/apps/<app_id>{path}", f"/apps/<app_id>{path.removeprefix('/v1')}"
 
 
 TABLE: Final = (
@@ -48,13 +63,23 @@ TABLE: Final = (
     Listed(Route.CHAT, "/chat/<app_id>", ("POST",), "Talks to a chat, agent or chatflow app."),
     Listed(Route.WORKFLOW, "/workflow/<app_id>", ("POST",), "Runs a workflow."),
     Listed(Route.COMPLETION, "/completion/<app_id>", ("POST",), "Runs a text generator."),
+    Listed(
+        Route.CHAT_COMPLETIONS,
+        "/v1/chat/completions",
+        ("POST",),
+        "OpenAI's Chat Completions; the base URL of a client is …/v1.",
+        _openai("/v1/chat/completions"),
+    ),
+    Listed(Route.RESPONSES, "/v1/responses", ("POST",), "OpenAI's Responses.", _openai("/v1/responses")),
+    Listed(Route.MODELS, "/v1/models", ("GET",), "The apps, as OpenAI lists models.", _openai("/v1/models")),
+    Listed(Route.MODEL, "/v1/models/<model>", ("GET",), "One of them.", _openai("/v1/models/<model>")),
     Listed(Route.TOKENS, "/tokens", ("POST",), "A short-lived token for one app and one user, for browsers."),
 )
 
 
 def _rules(listed: Listed) -> list[Rule]:
-    """The path, and the same without the app's name, which then is the default app."""
-    paths = [listed.path, listed.path.removesuffix("/<app_id>")] if "<app_id>" in listed.path else [listed.path]
+    """The path, and the same without the app's name at its end, which then is the default app."""
+    paths = dict.fromkeys((listed.path, listed.path.removesuffix("/<app_id>") or "/", *listed.also))
     return [Rule(path, methods=listed.methods, endpoint=listed.route) for path in paths]
 
 
@@ -72,8 +97,8 @@ def match(method: str, path: str) -> Match:
     except MethodNotAllowed:
         raise _method_not_allowed(method, allowed_methods(path)) from None
     except NotFound:
-        raise not_found() from None
-    return Match(route, values.get("app_id"))
+        raise not_found(path) from None
+    return Match(route, values.get("app_id"), values.get("model"))
 
 
 def allowed_methods(path: str) -> tuple[str, ...]:
@@ -86,8 +111,22 @@ def _single_slashes(path: str) -> str:
     return re.sub("/{2,}", "/", f"/{path}")
 
 
-def not_found() -> DuckError:
+_OPENAI: Final = re.compile(r"/+(?:apps/+[^/]+/+)?(?:v1(?:/|$)|(?:chat/+completions|responses|models(?:/+[^/]+)?)/*$)")
+
+
+def is_openais(path: str) -> bool:
+    """Whether a path lies where OpenAI's clients look, and so answers in their shape, served or not."""
+    return _OPENAI.match(f"/{path}") is not None
+
+
+def not_found(path: str) -> DuckError:
     """For a path that is not served."""
+    if re.search("/v1/+v1(/|$)", f"/{path}"):
+        return DuckError("not_found", "The path has /v1 twice.", "A client's base URL ends in one /v1.")
+    if path.count("/chat/completions") > 1 or re.search("/(chat/completions|responses)/+(models|responses|chat)", path):
+        return DuckError("not_found", "A client's base URL has the route in it.", "It ends in /v1.")
+    if re.search("/(completions|embeddings)/*$", path):
+        return DuckError("not_found", "Apps do neither plain completions nor embeddings.", "They do chat/completions.")
     return DuckError(
         "not_found", "There is nothing at this path.", "GET / at the endpoint's own address lists what there is."
     )

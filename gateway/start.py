@@ -9,19 +9,23 @@ from typing import Final
 
 from gateway.access import app_not_found
 from gateway.call import AppCall
+from gateway.chats import Chats
 from gateway.conversations import Conversations, conversation_not_found
 from gateway.decoder import decode
 from gateway.diagnosis import app_unavailable, completion_not_supported
 from gateway.errors import DuckError
 from gateway.events import Event, Failed, Kind, Started
-from gateway.kinds import Kinds
+from gateway.fitting import with_declared, with_defaults, with_history, with_instructions
+from gateway.kinds import Kinds, Variable
 from gateway.limits import Limits
 from gateway.links import absolute_links
 from gateway.presence import Attendance, watch
 from gateway.settings import Fault, Settings
 from gateway.slots import take_slot
 from gateway.streaming import HEARTBEAT, Run
+from gateway.thinking import split_thinking
 from gateway.transports.interface import AppTransport, Storage
+from gateway.view import View
 
 _LEARNT: Final = Kinds()
 
@@ -40,16 +44,17 @@ MOST_INPUTS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a call happens. endpoint_id: what all caches and slots are keyed by (law 17). conversations: those of the
-    caller and the app. origin: where relative links to files lead. request_id: for the log.
+    """Where a call happens. endpoint_id: what all caches and slots are keyed by (law 17). conversations, chats: the
+    caller's, with this app. view: how much of the run is shown. request_id: for the log.
     """
 
     endpoint_id: str
     transport: AppTransport
     storage: Storage
     conversations: Conversations
+    chats: Chats
     settings: Settings
-    origin: str
+    view: View
     request_id: str
 
 
@@ -62,7 +67,9 @@ def start(call: AppCall, place: Place, fallback: Kind) -> Run:
     if len(call.inputs) > MOST_INPUTS:
         raise DuckError("invalid_request", f"The call has more than {MOST_INPUTS} inputs.", "Send fewer.")
     if call.conversation_id:
-        call = replace(call, conversation_id=place.conversations.opened(call.conversation_id))
+        call = replace(call, conversation_id=place.conversations.opened(call.conversation_id), chat_id="")
+    elif call.chat_id:
+        call = replace(call, conversation_id=_conversation_of_chat(call.chat_id, place))
     limits = Limits.found(
         os.environ,
         is_local=place.transport.is_local,
@@ -73,9 +80,22 @@ def start(call: AppCall, place: Place, fallback: Kind) -> Run:
     with ExitStack() as held:
         held.callback(attendance.leave)
         held.callback(take_slot(place.endpoint_id, place.settings.max_streams).release)
-        events = absolute_links(_events(call, place, fallback), place.origin)
+        events = absolute_links(_events(call, place, fallback), place.view.origin)
+        if place.view.splits_thinking:
+            events = split_thinking(events)
         until_gone = partial(watch, attendance, heartbeat=HEARTBEAT)
         return Run(events, limits, held.pop_all().close, place.request_id, until_gone)
+
+
+def _conversation_of_chat(chat_id: str, place: Place) -> str:
+    """Dify's id of the conversation that belongs to a client's chat; `""` for a chat that begins."""
+    known = place.chats.conversation(chat_id)
+    try:
+        return place.conversations.opened(known) if known else ""
+    except DuckError as error:
+        if error.code != "conversation_not_found":
+            raise
+        return ""  # signed with a secret that is lost: the chat begins anew
 
 
 def _events(call: AppCall, place: Place, fallback: Kind) -> Iterator[Event]:
@@ -88,12 +108,16 @@ def _events(call: AppCall, place: Place, fallback: Kind) -> Iterator[Event]:
     except DuckError as error:
         yield Failed(error)
         return
-    yield from _watched(decode(dicts), call, place)
+    yield from _watched(decode(dicts), call, place, fallback)
 
 
 def _fitted(call: AppCall, place: Place, fallback: Kind) -> tuple[AppCall, Kind | None]:
     """The call as the app takes it, and the kind that it is taken for; a query goes to a workflow's input."""
     app, endpoint, transport = call.app, place.endpoint_id, place.transport
+    call = with_instructions(with_history(call, place.settings.memory_mode))
+    if call.metadata or call.files:
+        call = with_declared(call, _form(call, place))
+    call = with_defaults(call)
     kind = _LEARNT.find(endpoint, app, transport) if call.query else _LEARNT.known(endpoint, app)
     if call.query and kind is Kind.WORKFLOW:
         return _with_query_as_input(call, _LEARNT.query_variable(endpoint, app, transport)), kind
@@ -104,12 +128,23 @@ def _fitted(call: AppCall, place: Place, fallback: Kind) -> tuple[AppCall, Kind 
     return call, kind
 
 
+def _form(call: AppCall, place: Place) -> tuple[Variable, ...]:
+    """The app's input form; none where Dify does not tell it and the call can do without."""
+    try:
+        return _LEARNT.form(place.endpoint_id, call.app, place.transport)
+    except DuckError as error:
+        if not call.files:
+            return ()
+        is_listed = call.app in place.settings.apps
+        raise (error if is_listed else app_not_found()) from error
+
+
 def _with_query_as_input(call: AppCall, variable: str) -> AppCall:
     """The call with its query as that input; a workflow without inputs (`""`) is run without it."""
     if not variable:
         return replace(call, query="")
     given = call.inputs.get(variable)
-    if given not in (None, "", call.query, call.app.inputs.get(variable)):
+    if given not in (None, "", call.query, call.app.inputs.get(variable), call.metadata.get(variable)):
         raise DuckError(
             "invalid_request",
             f"This workflow takes the query as its input {variable}, and inputs.{variable} is given too.",
@@ -122,11 +157,11 @@ def _needs_query(kind: Kind) -> DuckError:
     return DuckError(
         "wrong_app_kind",
         f"This is {_NAMES[kind]}, and the call has no query.",
-        "Send a non-empty query, as /chat/<app_id> takes it.",
+        "Send a non-empty query, as /chat/<app_id> takes it; with OpenAI's API, a last message of the user with text.",
     )
 
 
-def _watched(events: Iterator[Event], call: AppCall, place: Place) -> Iterator[Event]:
+def _watched(events: Iterator[Event], call: AppCall, place: Place, fallback: Kind) -> Iterator[Event]:
     """The run's events, with what only the first of them can tell: the app's kind, and what a refusal means."""
     first = next(events, None)
     match first:
@@ -137,6 +172,12 @@ def _watched(events: Iterator[Event], call: AppCall, place: Place) -> Iterator[E
                 return
             _LEARNT.learn(place.endpoint_id, call.app, first.kind)
             yield first
+            if call.chat_id and first.conversation_id:
+                place.chats.remember(call.chat_id, _to_remember(first, call, place))
+        case Failed(error=error) if error.code == "conversation_not_found" and call.chat_id and call.conversation_id:
+            # The client can't know that its chat's conversation was deleted in Dify, so it begins anew.
+            yield from _events(replace(call, conversation_id=""), place, fallback)
+            return
         case Failed(error=error):
             yield Failed(_explained(error, call, place))
         case None:
@@ -146,12 +187,24 @@ def _watched(events: Iterator[Event], call: AppCall, place: Place) -> Iterator[E
     yield from events
 
 
+def _to_remember(started: Started, call: AppCall, place: Place) -> str:
+    """The conversation of a client's chat; none where a chatflow began anew without a word, as its old one is gone:
+    the next call then comes with the earlier messages.
+    """
+    has_begun_anew = call.conversation_id and started.conversation_id != place.conversations.shown(call.conversation_id)
+    return "" if has_begun_anew else started.conversation_id
+
+
 def _problem(started: Started, call: AppCall, place: Place) -> DuckError | None:
     """Why a run that has begun is not the one that was asked for.
 
     Dify begins a new conversation where a chatflow does not know the old one (wire section 4).
     """
-    if call.conversation_id and started.conversation_id not in ("", place.conversations.shown(call.conversation_id)):
+    if (
+        call.conversation_id
+        and not call.chat_id
+        and started.conversation_id not in ("", place.conversations.shown(call.conversation_id))
+    ):
         return conversation_not_found()
     configured = call.app.kind
     if configured and (configured is Kind.WORKFLOW) != (started.kind is Kind.WORKFLOW):

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from werkzeug import Request
 
 from gateway.access import TOKEN_PREFIX, Caller
-from gateway.body import check_charset, is_json, json_object, read_body, unsupported_type, validated
+from gateway.body import read_json_object, validated
 from gateway.secret import secrets_to_try, workspace_secret
 from gateway.settings import App, Settings
 from gateway.transports.interface import Storage
@@ -47,11 +47,7 @@ class TokenRequest(BaseModel):
 
 def read_token_request(request: Request) -> TokenRequest:
     """The request's body. Raises `DuckError`: 400, 413, 415."""
-    body = read_body(request)
-    check_charset(request)
-    if body.strip() and not is_json(request, body):
-        raise unsupported_type(request.mimetype, "application/json")
-    return validated(TokenRequest, json_object(body) if body.strip() else {})
+    return validated(TokenRequest, read_json_object(request))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Each event is its JSON and ` <br>`. The page shares its origin with Dify's conso
 of an event can become markup (law 18).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -26,12 +26,16 @@ _PING: Final = b"\n"
 """White space shows nothing in a page, and JSON readers skip it."""
 
 
-def read(request: Request, view: View) -> tuple[Asked, Reply]:
+def read(request: Request) -> tuple[Asked, Callable[[View], Reply]]:
     """A native request, in the body or the query string, and the page.
 
     The page has Dify's events, each once and in order, and an `error` event of Duck's own at the end of a failed run.
     """
-    return read_native(request).asked(), Streamed(CONTENT_TYPE, lambda events: _write(events, view), HEADERS)
+    return read_native(request).asked(), _page
+
+
+def _page(view: View) -> Streamed:
+    return Streamed(CONTENT_TYPE, lambda events: _write(events, view), HEADERS)
 
 
 def shape(error: DuckError, known: Mapping[str, Any], *, with_cause: bool) -> Shaped:

@@ -24,15 +24,11 @@ class Streamed:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A reply that leaves when the run has ended. write: its body.
-
-    write_late: what follows when it had to begin before the end (`keep_alive`), from the answer so far and the shape of
-    an error; None where the form can't begin early.
-    """
+    """A reply that leaves when the run has ended. write: its body. is_json: so that white space may go before it."""
 
     content_type: str
     write: Callable[[Answer], bytes]
-    write_late: Callable[[Answer, Callable[[DuckError], bytes]], Writer] | None
+    is_json: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +49,19 @@ class Shape(Protocol):
     known: what a caller needs to ask further, the request's id, and the run's where it had begun.
     """
 
-    def __call__(self, error: DuckError, known: Mapping[str, Any], *, with_cause: bool) -> Shaped: ...
+    def __call__(self, error: DuckError, known: Mapping[str, Any], /, *, with_cause: bool) -> Shaped: ...
 
 
 @dataclass(frozen=True, slots=True)
 class WireProtocol:
-    """A protocol's two ends. read: what the caller sent, and the reply that was asked for; raises `DuckError` for what
-    the protocol can't take.
+    """A protocol's two ends. read: what the caller sent, and how the reply that was asked for is written, once the app
+    is known; raises `DuckError` for what the protocol can't take.
+
+    may_split_thinking: whether `<think>` blocks can be told apart in it. has_chat_ids: whether its clients name their
+    chats in a header.
     """
 
-    read: Callable[[Request, View], tuple[Asked, Reply]]
+    read: Callable[[Request], tuple[Asked, Callable[[View], Reply]]]
     shape: Shape
+    may_split_thinking: bool = True
+    has_chat_ids: bool = False

@@ -13,9 +13,11 @@ from gateway.settings.values import (
     ConversationIds,
     Exposure,
     Fault,
+    MemoryMode,
     Rate,
     Scope,
     Settings,
+    ThinkTags,
     canonical_id,
 )
 
@@ -32,9 +34,11 @@ __all__ = [
     "ConversationIds",
     "Exposure",
     "Fault",
+    "MemoryMode",
     "Rate",
     "Scope",
     "Settings",
+    "ThinkTags",
     "canonical_id",
     "parse",
 ]

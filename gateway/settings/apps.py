@@ -14,8 +14,11 @@ from gateway.settings.values import PLACEHOLDERS, App, canonical_id
 
 APP_SELECTORS: Final = ("app", "app_2", "app_3", "app_4", "app_5")
 
+RESERVED: Final = frozenset({"completions"})
+"""`/chat/completions` is OpenAI's, also where a client forgot the `/v1` (DESIGN section 3)."""
+
 _ALIAS: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ENTRY_MEMBERS: Final = ("app_id", "kind", "query", "answer", "user")
+_ENTRY_MEMBERS: Final = ("app_id", "kind", "query", "answer", "user", "transcript", "instructions")
 
 _KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -114,12 +117,16 @@ def _app(form: Form, alias: str, entry: object, known: App | None, place: int) -
         query=members.get("query") or "",
         answer=members.get("answer") or "",
         user=members.get("user") or "",
+        transcript=members.get("transcript") or "",
+        instructions=members.get("instructions") or "",
     )
 
 
 def _alias_problem(alias: str) -> str:
     if not _ALIAS.fullmatch(alias):
         return "an alias is 1 to 64 letters, digits, _ or -"
+    if alias in RESERVED:
+        return f"{alias} is a part of OpenAI's own paths, not an alias"
     return "is a placeholder, not an alias" if alias in PLACEHOLDERS else ""
 
 

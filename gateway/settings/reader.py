@@ -26,8 +26,10 @@ from gateway.settings.values import (
     ConversationIds,
     Exposure,
     Fault,
+    MemoryMode,
     Rate,
     Settings,
+    ThinkTags,
 )
 from gateway.wire import json_bytes
 
@@ -97,6 +99,9 @@ def _read(form: Form) -> Settings:
         origins=_origins(form),
         rates=_rates(form, access),
         conversation_ids=form.choice("conversation_ids", ConversationIds, ConversationIds.SEALED),
+        conversation_header=_header_name(form),
+        memory_mode=form.choice("memory_mode", MemoryMode, MemoryMode.ALL_MESSAGES),
+        think_tags=form.choice("think_tags", ThinkTags, ThinkTags.SPLIT),
         detail=Detail[form.choice("detail", _DetailName, _DetailName.ANSWER).value.upper()],
         run_timeout=_run_timeout(form),
         keep_alive=form.choice("keep_alive", _Switch, _Switch.OFF) is _Switch.ON,
@@ -127,6 +132,14 @@ def _rates(form: Form, access: Access) -> tuple[Rate, ...]:
         else:
             form.fail("rate_limit", "must be a number of calls per s, min, hour or day, such as 60/min", place)
     return tuple(rates) or ((OPEN_RATE,) if access is Access.OPEN else ())
+
+
+def _header_name(form: Form) -> str:
+    text = form.text("conversation_header")
+    if text and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,63}", text):  # a name with _ never arrives (law 11)
+        form.fault("conversation_header", "must be the name of a header, of letters, digits and -")
+        return ""
+    return text
 
 
 def _run_timeout(form: Form) -> float | None:

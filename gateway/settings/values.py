@@ -25,6 +25,20 @@ PLACEHOLDERS: Final = frozenset({"<app_id>", "{app_id}", ":app_id", "app_id", "<
 """What people copy from a route's description instead of an app's name."""
 
 
+class MemoryMode(StrEnum):
+    """What becomes of the earlier messages of a client that carries no conversation (the official plugin's names)."""
+
+    ALL_MESSAGES = "all_messages"
+    LAST_USER_MESSAGE = "last_user_message"
+
+
+class ThinkTags(StrEnum):
+    """What becomes of `<think>` blocks in an answer."""
+
+    SPLIT = "split"
+    KEEP = "keep"
+
+
 class Exposure(StrEnum):
     """Which apps a caller may name."""
 
@@ -72,7 +86,8 @@ class App:
 
     alias: its name in URLs. app_id: its UUID in Dify. kind: as configured, None when Duck has to find out. query: the
     input that takes the caller's text, answer: the output that is the answer (both of a workflow), user: the input that
-    takes the caller's `user`; each `""` when not configured. inputs: defaults that a caller may override.
+    takes the caller's `user`, transcript: the one for earlier messages, instructions: the one for what the caller tells
+    the app to be; each `""` when not configured. inputs: defaults that a caller may override.
     """
 
     alias: str
@@ -81,6 +96,8 @@ class App:
     query: str = ""
     answer: str = ""
     user: str = ""
+    transcript: str = ""
+    instructions: str = ""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     fault: Fault | None = None
 
@@ -122,6 +139,9 @@ class Settings:
     origins: Origins = field(default_factory=Origins)
     rates: tuple[Rate, ...] = ()
     conversation_ids: ConversationIds = ConversationIds.SEALED
+    conversation_header: str = ""
+    memory_mode: MemoryMode = MemoryMode.ALL_MESSAGES
+    think_tags: ThinkTags = ThinkTags.SPLIT
     detail: Detail = Detail.ANSWER
     run_timeout: float | None = None
     keep_alive: bool = False

@@ -23,11 +23,16 @@ def _bodies(run: AppRun) -> dict[str, list[bytes]]:
     texts = [json.loads(event)["answer"] for event in run.events[:-1]]
     sse = [b"event: text\ndata: %b\n\n" % json.dumps({"text": text}).encode() for text in texts]
     ndjson = [json.dumps({"event": "text", "text": text}).encode() + b"\n" for text in texts]
+    deltas = [{"choices": [{"delta": {"content": text}}]} for text in texts]
     passed = [b"data: %b\n\n" % event for event in run.events]
     return {
         "pass-through": passed,
         "driver alone": passed,
         "/chat, SSE": [b": ping\n\n", *sse, b'event: end\ndata: {"answer":""}\n\n'],
+        "/v1/chat/completions": [
+            *(b"data: %b\n\n" % json.dumps(delta).encode() for delta in deltas),
+            b"data: [DONE]\n\n",
+        ],
         "/chat, NDJSON": [*ndjson, b'{"event":"end"}\n'],
         "/chat, text": [text.encode() for text in texts],
         "/duck": [b"\n", *(event + b" <br>" for event in run.events)],

@@ -46,13 +46,14 @@ def variable(kind: str, name: str, *, required: bool = False, is_typed: bool = T
 @dataclass
 class FakeApp:
     """An app. dicts: what a run of it sends; exceptions in them are raised, functions are called. conversations: those
-    that exist.
+    that exist. tells_form: whether Dify answers when its form is asked for.
     """
 
     kind: Kind
     form: tuple[dict[str, Any], ...] = ()
     dicts: tuple[Any, ...] = ()
     conversations: frozenset[str] = frozenset()
+    tells_form: bool = True
 
 
 RUN_OF: Final[Mapping[Kind, tuple[Raw, ...]]] = {
@@ -122,7 +123,7 @@ class FakeDify:
 
     def _fetch_app(self, app_id: str) -> dict[str, Any]:
         self.asked.append(app_id)
-        if app_id not in self.apps:
+        if app_id not in self.apps or not self.apps[app_id].tells_form:
             raise Exception("fetch app failed: data is nil")  # noqa: TRY002 - as the SDK does
         return {"user_input_form": list(self.apps[app_id].form)}
 

@@ -14,7 +14,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from gateway import access, serve
-from gateway.access import Caller, TokenReader, choose_app
+from gateway.access import Caller, TokenReader, choose_app, choose_model, exposed_apps
 from gateway.errors import DuckError
 from gateway.settings import PLACEHOLDERS, App, Settings, parse
 from tests.gateway.fake_dify import FakeDify
@@ -584,3 +584,81 @@ def test_under_workspace_a_scope_still_holds_its_caller(name: str) -> None:
 def test_a_token_outlives_no_apps_place_in_the_list() -> None:
     with pytest.raises(DuckError, match="app_not_found"):
         choose_app(given_settings(apps=f"b={OTHER_ID}"), HOLDER, None)
+
+
+# -- Models --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("caller", "expected"),
+    [
+        pytest.param(Caller("free"), ["a", "b", "c", "bad"], id="no scope: all, in the order of the settings"),
+        pytest.param(Caller("anonymous"), ["a", "b", "c", "bad"], id="nobody"),
+        pytest.param(Caller("all"), ["a", "b", "c"], id="a scope"),
+        pytest.param(Caller("two"), ["b", "c"], id="a scope without the default one"),
+        pytest.param(Caller("web"), ["b"], id="one"),
+        pytest.param(Caller("free", OTHER_ID, "b", "u"), ["b"], id="a token's app"),
+        pytest.param(Caller("web", THIRD_ID, "c", "u"), [], id="a token's app that the scope has lost"),
+        pytest.param(Caller("mistyped"), [], id="a scope of no app"),
+        pytest.param(Caller("broken"), [], id="a scope that can't be read"),
+    ],
+)
+def test_the_exposed_apps_are(caller: Caller, expected: list[str]) -> None:
+    assert [app.alias for app in exposed_apps(parse(SCOPED), caller)] == expected
+
+
+@pytest.mark.parametrize(
+    ("caller", "model", "expected"),
+    [
+        pytest.param(Caller("free"), "c", "c", id="an alias"),
+        pytest.param(Caller("free"), THIRD_ID.upper(), "c", id="an id, however it is written"),
+        pytest.param(Caller("two"), "b", "b", id="within a scope"),
+        pytest.param(Caller("web"), "b", "b", id="the only one, by its alias"),
+        pytest.param(Caller("web"), "gpt-4o", "b", id="the only one, by any name"),
+        pytest.param(Caller("web"), "a", "b", id="the only one, by the name of one out of the scope"),
+        pytest.param(Caller("web"), "<app_id>", "b", id="the only one, by a placeholder"),
+        pytest.param(Caller("free", THIRD_ID, "c", "u"), "gpt-4o", "c", id="a token's, by any name"),
+    ],
+)
+def test_a_model_means(caller: Caller, model: str, expected: str) -> None:
+    assert choose_model(parse(SCOPED), caller, model).alias == expected
+
+
+@pytest.mark.parametrize(
+    ("caller", "model"),
+    [
+        pytest.param(Caller("free"), "gpt-4o", id="several are exposed"),
+        pytest.param(Caller("two"), "a", id="out of the scope"),
+        pytest.param(Caller("mistyped"), "gpt-4o", id="none is exposed"),
+        pytest.param(Caller("mistyped"), "a", id="none is exposed, by the name of one"),
+        pytest.param(Caller("web", THIRD_ID, "c", "u"), "gpt-4o", id="a token's app that the scope has lost"),
+    ],
+)
+def test_an_unknown_model_is_the_same_404_as_any_unknown_name(caller: Caller, model: str) -> None:
+    with pytest.raises(DuckError) as refusal:
+        choose_model(parse(SCOPED), caller, model)
+    assert vars(refusal.value) == vars(access.app_not_found())
+
+
+def test_a_model_of_a_caller_whose_scope_cant_be_read_is_told_where() -> None:
+    with pytest.raises(DuckError, match="misconfigured"):
+        choose_model(parse(SCOPED), Caller("broken"), "b")
+
+
+def test_under_workspace_a_model_is_an_id_or_a_listed_alias_and_nothing_else() -> None:
+    settings = given_settings(exposure="workspace", apps=f"b={OTHER_ID}")
+    assert choose_model(settings, CALLER, ID).app_id == ID
+    assert choose_model(settings, CALLER, "b").app_id == OTHER_ID
+    with pytest.raises(DuckError, match="app_not_found"):
+        choose_model(settings, CALLER, "gpt-4o")
+
+
+def test_under_workspace_a_tokens_app_is_its_only_one_whatever_the_model_is_called() -> None:
+    settings = given_settings(exposure="workspace", apps=f"b={OTHER_ID}")
+    for app_id, alias in ((ID, ID), (OTHER_ID, "b")):
+        assert choose_model(settings, Caller("web", app_id, alias, "u"), "gpt-4o").app_id == app_id
+
+
+def test_the_only_app_is_told_to_be_faulty_by_any_name() -> None:
+    with pytest.raises(DuckError, match="misconfigured"):
+        choose_model(given_settings(app={"type": "app-selector"}), CALLER, "gpt-4o")

@@ -393,7 +393,7 @@ def test_what_is_right_is_the_model() -> None:
         (Sent, {"members": ["PLANTED"]}, "'members' must be an object."),
         (Sent, {"items": {"PLANTED": 1}}, "'items' must be a list."),
         (Sent, {"mode": "PLANTED"}, "'mode' must be 'streaming' or 'blocking'."),
-        (Sent, {"flag": "PLANTED"}, "'flag' must be of another type."),
+        (Sent, {"flag": "PLANTED"}, "'flag' must be true or false."),
         (Sent, {"n" * 5000: 1}, f"'{'n' * 100}' is not known here."),
     ],
 )

@@ -600,6 +600,33 @@ def test_a_stopped_run_whose_message_end_counts_nothing_has_the_tokens_of_its_wo
     assert ending == Finished("stopped", None, Usage(None, None, 7, None, {}), "")
 
 
+def counted(prompt: int, completion: int, member: str = "outputs") -> Raw:
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+    return {"event": "node_finished", "workflow_run_id": "r", "data": {"id": "n", member: {"usage": usage}}}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "expected"),
+    [
+        pytest.param([counted(11, 20)], (11, 20), id="one model"),
+        pytest.param([counted(11, 5), counted(9, 6, "process_data")], (20, 11), id="two, wherever they tell it"),
+        pytest.param([counted(11, 5)], (None, None), id="not all of it is told"),
+        pytest.param([], (None, None), id="none is told"),
+        pytest.param(
+            [{"event": "node_finished", "data": {"outputs": {"usage": {"prompt_tokens": "31"}}}}],
+            (None, None),
+            id="text",
+        ),
+    ],
+)
+def test_the_parts_of_a_workflows_total_are_what_its_nodes_make_up(
+    nodes: list[Raw], expected: tuple[int | None, int | None]
+) -> None:
+    ending = decoded(*nodes, {**finished("succeeded", total_tokens=31), "conversation_id": ""})[-1]
+    assert isinstance(ending, Finished)
+    assert ending.usage == Usage(*expected, 31, None, {})
+
+
 def test_reasoning_is_summed_up_at_the_end() -> None:
     ending = decoded(message(), message_end(reasoning={"a": "first", "b": "", "c": 1, "d": "second"}))[-1]
     assert ending == Finished("succeeded", None, None, "first\n\nsecond")

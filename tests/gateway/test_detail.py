@@ -171,7 +171,8 @@ def _whole(events: Iterator[Event], view: View) -> bytes:
 
 
 def _duck(events: Iterator[Event], view: View) -> bytes:
-    _, page = classic.read(Request(EnvironBuilder(query_string="query=hi").get_environ()), view)
+    _, reply_in = classic.read(Request(EnvironBuilder(query_string="query=hi").get_environ()))
+    page = reply_in(view)
     assert isinstance(page, Streamed)
     return b"".join(page.write(events))
 

@@ -67,7 +67,9 @@ def test_an_origin_that_is_listed_is_named(origin: str) -> None:
     assert ORIGINS.names(origin)
     assert cors_headers(from_page(origin), ORIGINS) == {
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Expose-Headers": "X-Conversation-Id, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy",
+        "Access-Control-Expose-Headers": (
+            "X-Conversation-Id, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, x-should-retry"
+        ),
     }
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from werkzeug import Request, Response
 from werkzeug.test import EnvironBuilder
 
-from gateway import routes, serve
+from gateway import routes, running, serve
 from gateway.errors import DuckError
 from gateway.events import Kind
 from gateway.routes import TABLE, Match, Route
@@ -423,7 +423,7 @@ def test_a_stream_is_not_buffered_by_proxies() -> None:
 
 
 def test_a_stream_begins_before_the_run_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(serve, "FIRST_EVENT_WAIT", 0.02)
+    monkeypatch.setattr(running, "FIRST_EVENT_WAIT", 0.02)
     dify = FakeDify({CHAT: FakeApp(Kind.CHAT, dicts=(lambda: gevent.sleep(0.1), *RUN_OF[Kind.CHAT]))})
     response = respond(dify=dify)
     chunks: Any = response.response
@@ -448,7 +448,7 @@ JSON_ONLY: Final = {"Accept": "application/json"}
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time after which a reply begins, shortened."""
-    monkeypatch.setattr(serve, "KEEP_ALIVE_AFTER", 0.03)
+    monkeypatch.setattr(running, "KEEP_ALIVE_AFTER", 0.03)
 
 
 def slowly(*dicts: Any) -> FakeDify:
@@ -458,7 +458,7 @@ def slowly(*dicts: Any) -> FakeDify:
 
 
 def test_a_reply_begins_after_20_seconds_at_the_latest() -> None:
-    assert serve.KEEP_ALIVE_AFTER == 20
+    assert running.KEEP_ALIVE_AFTER == 20
 
 
 def test_with_keep_alive_a_slow_body_begins_with_white_space(soon: None) -> None:

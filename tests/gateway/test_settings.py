@@ -24,9 +24,11 @@ from gateway.settings import (
     ConversationIds,
     Exposure,
     Fault,
+    MemoryMode,
     Rate,
     Scope,
     Settings,
+    ThinkTags,
     canonical_id,
     parse,
 )
@@ -98,7 +100,7 @@ def test_every_default_of_the_form_is_the_default_of_an_empty_field() -> None:
 def test_every_option_of_the_form_is_understood() -> None:
     options = [(name, option["value"]) for name, field in FIELDS.items() for option in field.get("options", ())]
     assert {(name, value): parse({name: value}).faults for name, value in options} == dict.fromkeys(options, ())
-    assert len(options) == 11
+    assert len(options) == 15
 
 
 def test_no_field_is_required_and_every_one_is_explained() -> None:
@@ -159,6 +161,12 @@ def test_a_placeholder_of_the_form_shows_what_a_line_looks_like(name: str) -> No
             [App("a", ID, Kind.WORKFLOW, "q", "out", "who")],
             None,
             id="JSON, with more for an app",
+        ),
+        pytest.param(
+            {"apps": f"{{a: {{app_id: {ID}, transcript: log, instructions: role}}}}"},
+            [App("a", ID, transcript="log", instructions="role")],
+            None,
+            id="inputs for what a client sends of a dialogue",
         ),
         pytest.param(
             {"app": picked(ID, inputs={"x": 1}), "aliases": "a", "apps": "{a: {kind: agent, answer: text}}"},
@@ -409,6 +417,13 @@ def test_a_key_that_is_refused_under_another_name_stays_its_first_callers() -> N
         ("max_streams", " 250 ", "max_streams", 250),
         ("conversation_ids", "sealed", "conversation_ids", ConversationIds.SEALED),
         ("conversation_ids", "plain", "conversation_ids", ConversationIds.PLAIN),
+        ("memory_mode", "all_messages", "memory_mode", MemoryMode.ALL_MESSAGES),
+        ("memory_mode", "last_user_message", "memory_mode", MemoryMode.LAST_USER_MESSAGE),
+        ("think_tags", "split", "think_tags", ThinkTags.SPLIT),
+        ("think_tags", "keep", "think_tags", ThinkTags.KEEP),
+        ("conversation_header", "X-Conversation-Id", "conversation_header", "X-Conversation-Id"),
+        ("conversation_header", " x-chat ", "conversation_header", "x-chat"),
+        ("conversation_header", "X" * 64, "conversation_header", "X" * 64),
         ("rate_limit", "60/min", "rates", (Rate(60, 60),)),
         ("rate_limit", "60/m", "rates", (Rate(60, 60),)),
         ("rate_limit", "60 / Minute", "rates", (Rate(60, 60),)),
@@ -503,12 +518,12 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str, bool]]] = {
     ),
     "a kind that is a list": (
         {"apps": f"{{a: {{app_id: {ID}, kind: [content]}}}}"},
-        "apps, entry 1: takes app_id, kind, query, answer, user, each a text",
+        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, each a text",
         False,
     ),
     "a variable that is no name": (
         {"apps": f"{{a: {{app_id: {ID}, query: {{content: 1}}}}}}"},
-        "apps, entry 1: takes app_id, kind, query, answer, user, each a text",
+        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, each a text",
         False,
     ),
     "an app's own key among the apps": (
@@ -654,6 +669,48 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str, bool]]] = {
         {"conversation_ids": "content"},
         "conversation_ids: must be one of sealed, plain",
         True,
+    ),
+    "no choice of memory_mode": (
+        {"memory_mode": "content"},
+        "memory_mode: must be one of all_messages, last_user_message",
+        True,
+    ),
+    "no choice of think_tags": ({"think_tags": "content"}, "think_tags: must be one of split, keep", True),
+    "a header that never arrives": (
+        {"conversation_header": "x_content"},
+        "conversation_header: must be the name of a header, of letters, digits and -",
+        False,
+    ),
+    "a header and its value": (
+        {"conversation_header": "X-Chat: content"},
+        "conversation_header: must be the name of a header, of letters, digits and -",
+        False,
+    ),
+    "a header's name too long": (
+        {"conversation_header": "content" * 10},
+        "conversation_header: must be the name of a header, of letters, digits and -",
+        False,
+    ),
+    "two headers": (
+        {"conversation_header": "X-Chat, X-Content"},
+        "conversation_header: must be the name of a header, of letters, digits and -",
+        False,
+    ),
+    "a header that is no text": ({"conversation_header": ["content"]}, "conversation_header: must be text", True),
+    "OpenAI's own path for an alias": (
+        {"apps": f"completions={ID}"},
+        "apps, entry 1: completions is a part of OpenAI's own paths, not an alias",
+        False,
+    ),
+    "OpenAI's own path for a picked app": (
+        {"app": picked(ID), "aliases": "completions"},
+        "aliases, entry 1: completions is a part of OpenAI's own paths, not an alias",
+        False,
+    ),
+    "a transcript that is no name": (
+        {"apps": f"{{a: {{app_id: {ID}, transcript: [content]}}}}"},
+        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, each a text",
+        False,
     ),
     "no address": ({"files_url": "content"}, "files_url: must be an address such as https://dify.example.com", False),
     "an address with a query": (

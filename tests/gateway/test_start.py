@@ -6,6 +6,7 @@ from dify_plugin.config.config import InstallMethod
 from dify_plugin.core.runtime import Session
 
 from gateway.call import AppCall
+from gateway.chats import Chats
 from gateway.conversations import Conversations, Holder
 from gateway.errors import DuckError
 from gateway.events import Event, Failed, File, Finished, Kind, Paused, Started, Text
@@ -16,6 +17,7 @@ from gateway.start import Place, start
 from gateway.streaming import Run
 from gateway.transports.reverse import ReverseTransport
 from gateway.transports.storage import SessionStorage
+from gateway.view import View
 from tests.gateway.fake_dify import INTERNAL_SERVER_ERROR, FakeApp, FakeDify, refusal, variable
 from tests.gateway.recorded import HANDMADE, RECORDINGS
 
@@ -49,9 +51,17 @@ def started(
 def place_of(dify: FakeDify, session: Session, settings: Settings, origin: str) -> Place:
     """Where a call happens; conversations keep Dify's ids, for the handles have tests of their own."""
     storage = SessionStorage(session)
-    conversations = Conversations(Holder(dify.endpoint_id, "web", "", ID), storage, is_sealed=False)
-    transport = ReverseTransport(session)
-    return Place(dify.endpoint_id, transport, storage, conversations, settings, origin, "a-request-id")
+    holder = Holder(dify.endpoint_id, "web", "", ID)
+    return Place(
+        dify.endpoint_id,
+        ReverseTransport(session),
+        storage,
+        Conversations(holder, storage, is_sealed=False),
+        Chats(holder, storage),
+        settings,
+        View(settings.detail, origin, ""),
+        "a-request-id",
+    )
 
 
 def events_of(run: Run) -> list[Event]:

@@ -13,7 +13,12 @@ from scripts.package import ROOT
 REGISTRY = re.compile(rb"py[p]i\.org|python[h]osted\.org|npm[j]s\.(org|com)|yarn[p]kg\.com")
 MACHINE_PATH = re.compile(rb"(?<![\w.~-])/(home|root|tmp|Users|work)/\w")
 
-PINNED = ["requirements.txt", "requirements-dev.txt", "tests/clients/requirements.txt"]
+PINNED = [
+    "requirements.txt",
+    "requirements-dev.txt",
+    "tests/clients/requirements.txt",
+    "tests/clients/openai/requirements.txt",
+]
 
 
 @pytest.fixture(scope="module")

@@ -43,7 +43,7 @@ def cors(reply: httpx.Response) -> dict[str, str]:
 
 def granted(origin: str) -> dict[str, str]:
     """The headers of every reply to a page that may read it."""
-    exposed = "X-Conversation-Id, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy"
+    exposed = "X-Conversation-Id, X-Request-Id, Retry-After, RateLimit, RateLimit-Policy, x-should-retry"
     return {"access-control-allow-origin": origin, "access-control-expose-headers": exposed}
 
 

@@ -146,7 +146,7 @@ def test_the_tool_and_the_steps_show_at_progress(client: httpx.Client) -> None:
     [
         ("POST", "/nothing", 404, "not_found"),
         ("GET", "/chat/echo/more", 404, "not_found"),
-        ("POST", "/v1/chat/completions", 404, "not_found"),
+        ("POST", "/v2/chat/completions", 404, "not_found"),
         ("GET", "/chat/echo", 405, "method_not_allowed"),
         ("PUT", "/duck/echo", 405, "method_not_allowed"),
         ("DELETE", "/", 405, "method_not_allowed"),

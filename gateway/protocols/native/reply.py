@@ -45,14 +45,17 @@ _BY_RANGE: Final[Mapping[str, tuple[str, ...]]] = {
 """What a range of types means, best first."""
 
 
-def read(request: Request, view: View) -> tuple[Asked, Reply]:
+def read(request: Request) -> tuple[Asked, Callable[[View], Reply]]:
     """What was asked, and the reply. Raises `DuckError` as `read_native` and `choose` do."""
     native = read_native(request)
     form, is_streamed = choose(native.response_mode or "", request.headers.get("Accept", ""))
+    return native.asked(), lambda view: _reply(form, view, is_streamed=is_streamed)
+
+
+def _reply(form: Form, view: View, *, is_streamed: bool) -> Reply:
     if is_streamed:
-        return native.asked(), Streamed(form.value, writer(form, view), {})
-    late = (lambda answer, shape: late_writer(answer, view, shape)) if form is Form.JSON else None
-    return native.asked(), Whole(form.value, lambda answer: whole(form, answer, view), late)
+        return Streamed(form.value, writer(form, view), {})
+    return Whole(form.value, lambda answer: whole(form, answer, view), is_json=form is Form.JSON)
 
 
 def choose(response_mode: str, accept: str) -> tuple[Form, bool]:
@@ -115,31 +118,9 @@ _PAUSED: Final = "\n\n[paused: the app waits for a human]\n"
 """What plain text says of a pause."""
 
 
-def late_writer(answer: Answer, view: View, failure: Callable[[DuckError], bytes]) -> Writer:
-    """The one JSON body of a run that takes long, under `keep_alive: on`: spaces, then the body, or `failure`'s.
-
-    JSON allows white space before a value (RFC 8259, 2). answer: what has come so far.
-    """
-
-    def write(events: Iterator[Event]) -> Iterator[bytes]:
-        for event in events:
-            answer.add(event)
-            match event:
-                case Silence():
-                    yield b" "
-                case Failed(error=error):
-                    yield failure(error)
-                case Finished() | Paused():
-                    yield whole(Form.JSON, answer, view)
-                case _:
-                    yield b""
-
-    return write
-
-
 def _objects(events: Iterator[Event], view: View, encode: "_Encode", ping: bytes) -> Iterator[bytes]:
     """One frame per event. `Paused` and `Finished` are followed by `end`; `Failed` is `error`, and the last."""
-    answer = Answer(view.output)
+    answer = view.new_answer()
     for event in events:
         match event:
             case Silence():
@@ -171,7 +152,7 @@ def _ndjson(name: str, content: dict[str, Any]) -> bytes:
 
 def _text(events: Iterator[Event], view: View) -> Iterator[bytes]:
     """Just the answer as it comes. What text can't carry, a replacement, an error or a pause, is said in brackets."""
-    answer = Answer(view.output)
+    answer = view.new_answer()
     for event in events:
         answer.add(event)
         match event:

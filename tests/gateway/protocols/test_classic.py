@@ -25,7 +25,8 @@ STARTED: Final = Started(Kind.CHAT, "c", "m", "", "t", 1, None)
 
 def frames_of(events: Iterable[Event], detail: Detail) -> list[bytes]:
     request = Request(EnvironBuilder(query_string="query=hi").get_environ())
-    _, reply = classic.read(request, View(detail, "", ""))
+    _, reply_in = classic.read(request)
+    reply = reply_in(View(detail, "", ""))
     assert isinstance(reply, Streamed)
     return list(reply.write(iter(events)))
 
@@ -160,7 +161,8 @@ SANDBOX: Final = {"Content-Security-Policy": "sandbox; default-src 'none'"}
 
 
 def test_the_page_and_its_errors_are_sandboxed() -> None:
-    _, page = classic.read(Request(EnvironBuilder(query_string="query=hi").get_environ()), View(Detail.ANSWER, "", ""))
+    _, reply_in = classic.read(Request(EnvironBuilder(query_string="query=hi").get_environ()))
+    page = reply_in(View(Detail.ANSWER, "", ""))
     error = classic.shape(DuckError("app_failed", "<It failed>."), {"request_id": "r"}, with_cause=False)
     assert dict(page.headers) == dict(error.headers) == SANDBOX  # type: ignore[union-attr]
     assert page.content_type == error.content_type == "text/html; charset=utf-8"

@@ -38,6 +38,7 @@ from gateway.events import (
 )
 from gateway.events import Form as HumanForm
 from gateway.links import absolute_links
+from gateway.protocols.late import late_writer
 from gateway.protocols.native import reply
 from gateway.protocols.native.reply import Form, choose
 from gateway.protocols.protocol import Streamed, Whole
@@ -157,7 +158,8 @@ def asking(body: bytes, accept: str) -> Request:
 
 
 def test_a_request_is_read_with_the_reply_that_it_asks_for() -> None:
-    asked, stream = reply.read(asking(b'{"query": "hi"}', "*/*"), view())
+    asked, reply_in = reply.read(asking(b'{"query": "hi"}', "*/*"))
+    stream = reply_in(view())
     assert (asked.query, stream.content_type) == ("hi", "text/event-stream")
     assert isinstance(stream, Streamed)
     assert b"".join(stream.write(iter([Text("hi", None)]))) == b'event: text\ndata: {"text":"hi"}\n\n'
@@ -171,10 +173,11 @@ def test_a_request_is_read_with_the_reply_that_it_asks_for() -> None:
     ],
 )
 def test_one_body_is_written_when_it_is_asked_for(accept: str, content_type: str, body: bytes) -> None:
-    _, whole = reply.read(asking(b'{"response_mode": "blocking"}', accept), view())
+    _, reply_in = reply.read(asking(b'{"response_mode": "blocking"}', accept))
+    whole = reply_in(view())
     assert isinstance(whole, Whole)
     assert (whole.content_type, whole.write(answer_to([Text("hi", None), FINISHED]))) == (content_type, body)
-    assert (whole.write_late is not None) == (content_type == "application/json")
+    assert whole.is_json == (content_type == "application/json")
 
 
 # -- Exact bytes ---------------------------------------------------------------------------------------------------
@@ -443,7 +446,10 @@ def test_at_full_difys_event_travels_inside(form: Form) -> None:
 
 
 def late(*events: Event) -> bytes:
-    write = reply.late_writer(answer_to([STARTED, Text("a", None)]), view(), lambda error: error.code.encode())
+    _, reply_in = reply.read(asking(b"", "application/json"))
+    whole = reply_in(view())
+    assert isinstance(whole, Whole)
+    write = late_writer(answer_to([STARTED, Text("a", None)]), whole.write, lambda error: error.code.encode())
     return b"".join(write(iter(events)))
 
 

@@ -1,0 +1,17 @@
+"""The exposed apps as OpenAI's models (protocols section 3, "Routes")."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from gateway.about import RELEASED
+from gateway.settings import App
+
+
+def model(app: App) -> dict[str, Any]:
+    """One app. Dify does not tell when it was made, so `created` is when Duck was."""
+    return {"id": app.alias, "object": "model", "created": RELEASED, "owned_by": "dify"}
+
+
+def model_list(apps: Iterable[App]) -> dict[str, Any]:
+    """All of them, in the order of the settings."""
+    return {"object": "list", "data": [model(app) for app in apps]}
