@@ -39,6 +39,7 @@ lock: ## pin all requirements anew (needs uv)
 	$(PIN) requirements-dev.in --output-file requirements-dev.txt
 	$(PIN) tests/clients/requirements.in --output-file tests/clients/requirements.txt
 	$(PIN) tests/clients/openai/requirements.in --output-file tests/clients/openai/requirements.txt
+	$(PIN) tests/clients/mcp/requirements.in --output-file tests/clients/mcp/requirements.txt
 
 PIN = uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes \
 	--custom-compile-command "make lock"

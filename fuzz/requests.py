@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 from hypothesis import strategies as st
+from mcp_types.jsonrpc import JSONRPCRequest
 from pydantic import BaseModel
 
 from fuzz import json_text
@@ -30,6 +31,7 @@ MODELS: Final[Mapping[Route, type[BaseModel]]] = {
     Route.TOKENS: TokenRequest,
     Route.CHAT_COMPLETIONS: ChatRequest,
     Route.RESPONSES: ResponsesRequest,
+    Route.MCP: JSONRPCRequest,
 }
 """What a route reads from a body. A new protocol's routes are a line each, and so are its samples below."""
 
@@ -56,6 +58,9 @@ def requests(token: str, handle: str, kept: Sequence[bytes]) -> Bytes:
         "tool_choice": st.sampled_from(('"auto"', '{"type": "function"}')),
         "background": st.just("false"),
         "expires_in": st.sampled_from(("1", "3600", "3601", "true", "1.0")),
+        "jsonrpc": st.just('"2.0"'),
+        "method": st.sampled_from([json.dumps(method) for method in _METHODS_OF_MCP]),
+        "params": _params_of_mcp(handle),
     }
     made = [
         _request(path, listed.methods, MODELS.get(listed.route), token, samples)
@@ -102,6 +107,46 @@ def _messages(text_type: str, file_type: str) -> Text:
         st.sampled_from(contents),
     )
     return st.lists(message, min_size=1, max_size=5).map(json.dumps)
+
+
+# -- The Model Context Protocol --------------------------------------------------------------------------------------
+
+_METHODS_OF_MCP: Final = (
+    "tools/call",
+    "tools/call",
+    "tools/list",
+    "server/discover",
+    "initialize",
+    "ping",
+    "notifications/cancelled",
+    "prompts/list",
+)
+
+
+def _params_of_mcp(handle: str) -> Text:
+    """Parameters of any of its methods, of both eras."""
+    arguments: tuple[object, ...] = (
+        {"query": "Hello"},
+        {"query": "Hello", "conversation_id": handle},
+        {"query": "Hello", "conversation_id": CONVERSATION},
+        {"city": "Oslo", "amount": 3, "document": "https://a.example/b.png", "more": {"a": [None]}},
+        {"city": 3, "amount": "x", "document": "file:///etc/passwd", "more": [], "unknown": {}},
+        {"query": None, "x" * 5_000: 1},
+        [],
+    )
+    modern = {_VERSION: "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}}
+    metas: tuple[object, ...] = ({}, modern, {**modern, _VERSION: "v9"}, {_VERSION: 3}, 3, {"progressToken": True})
+    tokens: tuple[dict[str, object], ...] = ({}, {"progressToken": "p"}, {"progressToken": 0})
+
+    def made(name: object, given: object, meta: object, token: dict[str, object]) -> str:
+        held = {**meta, **token} if isinstance(meta, dict) else meta
+        return json.dumps({"name": name, "arguments": given, "_meta": held, "protocolVersion": "2025-06-18"})
+
+    names = st.sampled_from((*ALIASES, *ALIASES, *IDS.values(), "nowhere", "", 3, None))
+    return st.builds(made, names, st.sampled_from(arguments), st.sampled_from(metas), st.sampled_from(tokens))
+
+
+_VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 
 
 # -- Path and query string -------------------------------------------------------------------------------------------
@@ -197,6 +242,9 @@ _SAMPLES: Final[Mapping[bytes, tuple[bytes, ...]]] = {
         b"application/json;q=1e999",
         b"text/plain;q=-1, */*;q=0",
     ),
+    b"MCP-Protocol-Version": (b"2026-07-28", b"2025-11-25", b"2025-03-26", b"v9"),
+    b"Mcp-Method": (b"tools/call", b"tools/list", b"server/discover"),
+    b"Mcp-Name": (b"chat", b"workflow", b"=?base64?Y2hhdA==?=", b"=?base64?/w==?=", b"=?base64?!?="),
     b"Origin": (
         ORIGIN.encode(),
         b"https://a.example.org",

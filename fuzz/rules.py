@@ -119,9 +119,9 @@ def _body(reply: Reply) -> Iterator[str]:
         yield "a chunk is too large for the daemon"
     if _TRACEBACK.search(reply.body):
         yield "the body holds a traceback"
-    if reply.status == HTTPStatus.NO_CONTENT:
+    if reply.status in (HTTPStatus.NO_CONTENT, HTTPStatus.ACCEPTED):
         if reply.body or "content-type" in reply.headers:
-            yield "a 204 has a body, or the type of one"
+            yield f"a {reply.status} has a body, or the type of one"
     elif reply.request.method != "HEAD":
         yield from _readable(reply)
 
@@ -161,8 +161,8 @@ def _read_sse(reply: Reply) -> None:
     for event in events:
         _object(event.data)
     if (last.event, last.data) != ("message", "[DONE]"):
-        _object(last.data)
-        _check(last.event in ("end", "error", "response.completed", "response.failed"))
+        ends = ("end", "error", "response.completed", "response.failed")
+        _check("result" in _object(last.data) if last.event == "message" else last.event in ends)
 
 
 def _read_ndjson(reply: Reply) -> None:

@@ -134,8 +134,16 @@ def choose_model(settings: Settings, caller: Caller, model: str) -> App:
 
 
 def exposed_apps(settings: Settings, caller: Caller) -> list[App]:
-    """The listed apps that this caller may call, in the order of the settings."""
-    return [app for app in settings.apps if _is_in_scope(settings, caller, app)]
+    """The listed apps that this caller may call, in the order of the settings; under `exposure: workspace` also those
+    that its scope names by their ids.
+    """
+    listed = [app for app in settings.apps if _is_in_scope(settings, caller, app)]
+    scope = settings.scopes.get(caller.name)
+    if scope is None or settings.exposure is not Exposure.WORKSPACE:
+        return listed
+    known = {app.app_id for app in settings.apps}
+    others = (App(app_id, app_id) for app_id in scope.app_ids if app_id not in known)
+    return [*listed, *(app for app in others if _is_in_scope(settings, caller, app))]
 
 
 def _is_in_scope(settings: Settings, caller: Caller, app: App) -> bool:
@@ -148,8 +156,6 @@ def _app_without_name(settings: Settings, caller: Caller) -> App:
     if caller.has_token:
         return choose_app(settings, caller, caller.alias)
     apps = exposed_apps(settings, caller)
-    if not apps and settings.exposure is Exposure.WORKSPACE and caller.name in settings.scopes:
-        apps = [App(app_id, app_id) for app_id in settings.scopes[caller.name].app_ids]
     app = apps[0] if len(apps) == 1 else settings.default_app
     if app is None or app not in apps:
         raise _no_app_named(settings)

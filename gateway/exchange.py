@@ -14,6 +14,7 @@ from gateway.access import Caller
 from gateway.detail import Detail
 from gateway.events import Started
 from gateway.journal import Record
+from gateway.protocols.protocol import Shape
 from gateway.routes import Route
 from gateway.settings import Settings
 
@@ -26,7 +27,10 @@ _ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.:\[\]_-]+(?=/|$)")
 
 @dataclass(slots=True)
 class Exchange:
-    """What is known so far. route: None where no path matched. caller: None until it was let in."""
+    """What is known so far. route: None where no path matched. caller: None until it was let in.
+
+    shape: of errors, where they repeat a part of the request; None for the route's own.
+    """
 
     session: Session
     request: Request
@@ -36,6 +40,7 @@ class Exchange:
     caller: Caller | None = None
     started: Started | None = None
     rate_headers: Mapping[str, str] = field(default_factory=dict)
+    shape: Shape | None = None
 
     @property
     def endpoint_id(self) -> str:

@@ -7,7 +7,7 @@ kept for 10 minutes, per endpoint.
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from gateway.call import AppCall
@@ -46,6 +46,9 @@ class Variable:
     """One field of an app's input form. is_typed: its entry names its type again, which only workflows' do.
 
     file_types: the types of files that it takes (`image`, `document`, `audio`, `video`, `custom`), where it takes any.
+    is_hidden: whether the app's own form leaves it out. label, description: for people; `""` for none. options: of a
+    select. default: as Dify has it, None for none. max_length: characters of a text, files of a list; 0 for no limit.
+    json_schema: what an object must be.
     """
 
     name: str
@@ -53,6 +56,13 @@ class Variable:
     is_typed: bool
     file_types: tuple[str, ...] = ()
     is_required: bool = False
+    is_hidden: bool = False
+    label: str = ""
+    description: str = ""
+    options: tuple[str, ...] = ()
+    default: Any = None
+    max_length: int = 0
+    json_schema: Raw = field(default_factory=dict)
 
     @property
     def takes_files(self) -> bool:
@@ -141,7 +151,7 @@ class Kinds:
         key = (endpoint_id, app.app_id)
         form = _fresh(self._forms, key)
         if form is None:
-            form = _variables(transport.parameters(app.app_id))
+            form = variables(transport.parameters(app.app_id))
             _remember(self._forms, key, form)
         return form
 
@@ -177,8 +187,8 @@ def _probe_run(transport: AppTransport, app: App, inputs: Mapping[str, Any]) -> 
     return transport.start(AppCall(app, "", inputs, ""), Kind.CHAT)
 
 
-def _variables(parameters: Raw) -> tuple[Variable, ...]:
-    """The input form; items are `{type: {"variable": …}}`. What is malformed is left out."""
+def variables(parameters: Raw) -> tuple[Variable, ...]:
+    """The input form in an app's parameters; items are `{type: {"variable": …}}`. What is malformed is left out."""
     items = parameters.get("user_input_form")
     pairs = [
         (str(type_), entry)
@@ -187,16 +197,34 @@ def _variables(parameters: Raw) -> tuple[Variable, ...]:
         for type_, entry in item.items()
         if isinstance(entry, dict) and isinstance(entry.get("variable"), str)
     ]
-    return tuple(
-        Variable(
-            entry["variable"], type_, entry.get("type") == type_, _file_types(entry), entry.get("required") is True
-        )
-        for type_, entry in pairs
+    return tuple(_variable(type_, entry) for type_, entry in pairs)
+
+
+def _variable(type_: str, entry: Raw) -> Variable:
+    length, schema = entry.get("max_length"), entry.get("json_schema")
+    return Variable(
+        entry["variable"],
+        type_,
+        entry.get("type") == type_,
+        _texts(entry, "allowed_file_types"),
+        is_required=entry.get("required") is True,
+        is_hidden=entry.get("hide") is True,
+        label=_text(entry, "label"),
+        description=_text(entry, "description"),
+        options=_texts(entry, "options"),
+        default=entry.get("default"),
+        max_length=length if isinstance(length, int) and length > 0 else 0,
+        json_schema=schema if isinstance(schema, dict) else {},
     )
 
 
-def _file_types(entry: Raw) -> tuple[str, ...]:
-    listed = entry.get("allowed_file_types")
+def _text(entry: Raw, name: str) -> str:
+    value = entry.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _texts(entry: Raw, name: str) -> tuple[str, ...]:
+    listed = entry.get(name)
     return tuple(item for item in listed if isinstance(item, str)) if isinstance(listed, list) else ()
 
 

@@ -25,6 +25,7 @@ class Route(StrEnum):
     RESPONSES = "responses"
     MODELS = "models"
     MODEL = "model"
+    MCP = "mcp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,13 @@ TABLE: Final = (
     Listed(Route.RESPONSES, "/v1/responses", ("POST",), "OpenAI's Responses.", _openai("/v1/responses")),
     Listed(Route.MODELS, "/v1/models", ("GET",), "The apps, as OpenAI lists models.", _openai("/v1/models")),
     Listed(Route.MODEL, "/v1/models/<model>", ("GET",), "One of them.", _openai("/v1/models/<model>")),
+    Listed(
+        Route.MCP,
+        "/mcp",
+        ("POST",),
+        "The apps as tools of the Model Context Protocol.",
+        ("/apps/<app_id>/mcp",),
+    ),
     Listed(Route.TOKENS, "/tokens", ("POST",), "A short-lived token for one app and one user, for browsers."),
 )
 
@@ -117,6 +125,14 @@ _OPENAI: Final = re.compile(r"/+(?:apps/+[^/]+/+)?(?:v1(?:/|$)|(?:chat/+completi
 def is_openais(path: str) -> bool:
     """Whether a path lies where OpenAI's clients look, and so answers in their shape, served or not."""
     return _OPENAI.match(f"/{path}") is not None
+
+
+_MCP: Final = re.compile(r"/+(?:apps/+[^/]+/+)?mcp/*")
+
+
+def is_mcps(path: str) -> bool:
+    """Whether a path is that of the Model Context Protocol, whatever the method."""
+    return _MCP.fullmatch(f"/{path}") is not None
 
 
 def not_found(path: str) -> DuckError:

@@ -31,6 +31,9 @@ KEEP_ALIVE_AFTER: Final = 20.0
 OPEN_WEBUI_CHAT: Final = "X-OpenWebUI-Chat-Id"
 """What Open WebUI sends with ENABLE_FORWARD_USER_INFO_HEADERS (Open WebUI: routers/openai.py)."""
 
+STREAM_AFTER: Final = 5.0
+"""Seconds that a reply waits which may be one body or a stream (own choice: below what any proxy or client waits)."""
+
 _STANDS_FOR: Final[Mapping[Route | None, Kind]] = {Route.COMPLETION: Kind.COMPLETION}
 """The kind that a route's name promises for a call without a query; else a workflow."""
 
@@ -56,7 +59,9 @@ def answer_of_app(
     exchange.record.run = run
     try:
         if isinstance(reply, Streamed):
-            return _streamed(run, reply)
+            return _streamed(run, reply, FIRST_EVENT_WAIT)
+        if reply.late and not run.ends_within(STREAM_AFTER):
+            return _streamed(run, reply.late, 0.0)
         return _whole(exchange, run, reply, view.new_answer(), error_body)
     except BaseException:
         run.stop()
@@ -125,9 +130,9 @@ def _chat_id(exchange: Exchange) -> str:
     return next((found for name in names if name and (found := chat_id_of(headers.get(name, "")))), "")
 
 
-def _streamed(run: Run, reply: Streamed) -> Response:
-    """Commits to 200 once the first event has come, or 10 s have passed without one."""
-    first = run.first(FIRST_EVENT_WAIT)
+def _streamed(run: Run, reply: Streamed, max_wait: float) -> Response:
+    """Commits to 200 once the first event has come, or these seconds have passed without one."""
+    first = run.first(max_wait)
     if isinstance(first, Failed):
         raise first.error
     started = first if isinstance(first, Started) else None

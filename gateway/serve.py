@@ -10,7 +10,7 @@ from typing import Any, Final
 from dify_plugin.core.runtime import Session
 from werkzeug import Request, Response
 
-from gateway import access, routes, settings
+from gateway import access, mcp, routes, settings
 from gateway.about import about
 from gateway.access import Caller
 from gateway.detail import Detail
@@ -20,6 +20,7 @@ from gateway.journal import Record, recorded
 from gateway.log import logger
 from gateway.origins import cors_headers, preflight_headers
 from gateway.protocols import classic, native
+from gateway.protocols.mcp.errors import shape_of as mcp_shape_of
 from gateway.protocols.native import members
 from gateway.protocols.openai import chat, responses
 from gateway.protocols.openai import errors as openai
@@ -101,8 +102,12 @@ def _respond(exchange: Exchange, match: Match | None) -> Response:
             return _json(about())
         case Route.HEALTH:
             return _json({"status": "ok"})
+    if match.route is Route.MCP:
+        mcp.check_origin(request.headers, exchange.chosen.origins)  # before the key, as the protocol has it
     caller = _admit(exchange)
     match match.route:
+        case Route.MCP:
+            return mcp.answer(exchange, caller, match.app_id)
         case Route.TOKENS:
             return _token(exchange, caller)
         case Route.MODELS | Route.MODEL:
@@ -199,10 +204,15 @@ def _shaped(exchange: Exchange, error: DuckError) -> Shaped:
 
 def _shape(exchange: Exchange) -> Shape:
     """The shape of the route's protocol; where no path matched, of the protocol whose clients look there."""
+    if exchange.shape:
+        return exchange.shape
+    if exchange.route is Route.MCP or (exchange.route is None and routes.is_mcps(exchange.request.path)):
+        return _MCP_SHAPE
     if exchange.route in _PROTOCOLS:
         return _PROTOCOLS[exchange.route].shape
     is_openais = exchange.route in _MODELS if exchange.route else routes.is_openais(exchange.request.path)
     return openai.shape if is_openais else _NATIVE.shape
 
 
+_MCP_SHAPE: Final = mcp_shape_of(None)
 _MODELS: Final = frozenset({Route.MODELS, Route.MODEL})

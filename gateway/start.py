@@ -27,7 +27,8 @@ from gateway.thinking import split_thinking
 from gateway.transports.interface import AppTransport, Storage
 from gateway.view import View
 
-_LEARNT: Final = Kinds()
+LEARNT: Final = Kinds()
+"""What this process knows of the apps."""
 
 _NAMES: Final = {
     Kind.CHAT: "a chat app",
@@ -118,9 +119,9 @@ def _fitted(call: AppCall, place: Place, fallback: Kind) -> tuple[AppCall, Kind 
     if call.metadata or call.files:
         call = with_declared(call, _form(call, place))
     call = with_defaults(call)
-    kind = _LEARNT.find(endpoint, app, transport) if call.query else _LEARNT.known(endpoint, app)
+    kind = LEARNT.find(endpoint, app, transport) if call.query else LEARNT.known(endpoint, app)
     if call.query and kind is Kind.WORKFLOW:
-        return _with_query_as_input(call, _LEARNT.query_variable(endpoint, app, transport)), kind
+        return _with_query_as_input(call, LEARNT.query_variable(endpoint, app, transport)), kind
     if not call.query and kind is None:
         return call, fallback
     if not call.query and kind in (Kind.CHAT, Kind.AGENT, Kind.CHATFLOW):
@@ -131,7 +132,7 @@ def _fitted(call: AppCall, place: Place, fallback: Kind) -> tuple[AppCall, Kind 
 def _form(call: AppCall, place: Place) -> tuple[Variable, ...]:
     """The app's input form; none where Dify does not tell it and the call can do without."""
     try:
-        return _LEARNT.form(place.endpoint_id, call.app, place.transport)
+        return LEARNT.form(place.endpoint_id, call.app, place.transport)
     except DuckError as error:
         if not call.files:
             return ()
@@ -170,7 +171,7 @@ def _watched(events: Iterator[Event], call: AppCall, place: Place, fallback: Kin
             if problem:
                 yield Failed(problem)
                 return
-            _LEARNT.learn(place.endpoint_id, call.app, first.kind)
+            LEARNT.learn(place.endpoint_id, call.app, first.kind)
             yield first
             if call.chat_id and first.conversation_id:
                 place.chats.remember(call.chat_id, _to_remember(first, call, place))
@@ -246,4 +247,4 @@ def _no_model(call: AppCall) -> DuckError:
 
 
 def _is_completion(call: AppCall, place: Place) -> bool:
-    return call.app.kind is Kind.COMPLETION or _LEARNT.is_completion(place.endpoint_id, call.app, place.transport)
+    return call.app.kind is Kind.COMPLETION or LEARNT.is_completion(place.endpoint_id, call.app, place.transport)

@@ -50,11 +50,13 @@ the daemon's queue of 128, however fast the app is (law 8; measured in benchmark
 MIN_HOLD: Final = 0.002
 """Seconds; holding for less saves no chunk and costs a timer."""
 
-MIN_STREAM: Final = 0.08
-"""Seconds between the first chunk and the end (law 9: 20 ms is not enough under remote debugging, 50 ms is)."""
+MIN_STREAM: Final = 0.12
+"""Seconds between the first chunk and the end (law 9: 20 ms is not enough under remote debugging, 50 ms is, of a daemon
+that reads at once; one that waits for the processor reads the first chunk some 50 ms later, and the end with it).
+"""
 
 TRANSIT: Final = 5_000_000
-"""Bytes per second that surely get from here to the daemon's reader, which the 80 ms above are counted from: megabytes
+"""Bytes per second that surely get from here to the daemon's reader, which the 120 ms above are counted from: megabytes
 wait in between (measured under remote debugging: 1 MiB takes about 60 ms to be read)."""
 
 TURN: Final = 0.01
@@ -121,6 +123,13 @@ class Run:
     def backlog(self) -> int:
         """How many events can be had without waiting."""
         return len(self._waiting)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Lets events gather; whether the run is over after that time, also because a limit was reached."""
+        deadline, _ = self._next_limit()
+        self._over.wait(max(0.0, min(seconds, deadline - time.monotonic())))
+        deadline, _ = self._next_limit()
+        return self._is_over or time.monotonic() >= deadline
 
     def rest(self, seconds: float) -> None:
         """Lets events gather, for that time or until the run is over; each of them would wake a `next`."""

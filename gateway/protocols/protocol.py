@@ -24,11 +24,15 @@ class Streamed:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A reply that leaves when the run has ended. write: its body. is_json: so that white space may go before it."""
+    """A reply that leaves when the run has ended. write: its body. is_json: so that white space may go before it.
+
+    late: the stream that stands for it when the run takes long, where the client takes both; None where it does not.
+    """
 
     content_type: str
     write: Callable[[Answer], bytes]
     is_json: bool = True
+    late: Streamed | None = None
 
 
 @dataclass(frozen=True, slots=True)

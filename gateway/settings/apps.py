@@ -18,7 +18,7 @@ RESERVED: Final = frozenset({"completions"})
 """`/chat/completions` is OpenAI's, also where a client forgot the `/v1` (DESIGN section 3)."""
 
 _ALIAS: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_ENTRY_MEMBERS: Final = ("app_id", "kind", "query", "answer", "user", "transcript", "instructions")
+_ENTRY_MEMBERS: Final = ("app_id", "kind", "query", "answer", "user", "transcript", "instructions", "title", "about")
 
 _KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
@@ -119,6 +119,8 @@ def _app(form: Form, alias: str, entry: object, known: App | None, place: int) -
         user=members.get("user") or "",
         transcript=members.get("transcript") or "",
         instructions=members.get("instructions") or "",
+        title=members.get("title") or "",
+        about=members.get("about") or "",
     )
 
 

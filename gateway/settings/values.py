@@ -87,7 +87,8 @@ class App:
     alias: its name in URLs. app_id: its UUID in Dify. kind: as configured, None when Duck has to find out. query: the
     input that takes the caller's text, answer: the output that is the answer (both of a workflow), user: the input that
     takes the caller's `user`, transcript: the one for earlier messages, instructions: the one for what the caller tells
-    the app to be; each `""` when not configured. inputs: defaults that a caller may override.
+    the app to be; title, about: what it is called and what it does, for those who choose among apps; each `""` when not
+    configured. inputs: defaults that a caller may override.
     """
 
     alias: str
@@ -98,6 +99,8 @@ class App:
     user: str = ""
     transcript: str = ""
     instructions: str = ""
+    title: str = ""
+    about: str = ""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     fault: Fault | None = None
 

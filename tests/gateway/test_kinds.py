@@ -5,7 +5,7 @@ import pytest
 
 from gateway.errors import DuckError
 from gateway.events import Kind
-from gateway.kinds import LEARNT_FOR, MOST_LEARNT, Kinds
+from gateway.kinds import LEARNT_FOR, MOST_LEARNT, Kinds, Variable, variables
 from gateway.settings import App
 from gateway.transports.reverse import ReverseTransport
 from tests.gateway.fake_dify import FakeApp, FakeDify, variable
@@ -26,6 +26,57 @@ def found(dify: FakeDify, app: App = APP) -> Kind | None:
 def query_variable(*form: dict[str, Any], app: App = APP) -> str:
     transport = ReverseTransport(workspace(Kind.WORKFLOW, *form).session())
     return Kinds().query_variable("e", app, transport)
+
+
+# -- The form ------------------------------------------------------------------------------------------------------
+
+
+def test_a_form_is_read_with_what_people_and_machines_are_told_of_its_fields() -> None:
+    parameters = {
+        "user_input_form": [
+            {
+                "select": {
+                    "variable": "color",
+                    "type": "select",
+                    "label": "Colour",
+                    "description": "Which?",
+                    "required": True,
+                    "hide": True,
+                    "options": ["red", 3, "blue"],
+                    "default": "red",
+                    "max_length": 48,
+                }
+            },
+            {
+                "file-list": {
+                    "variable": "files",
+                    "label": None,
+                    "allowed_file_types": ["image"],
+                    "max_length": None,
+                }
+            },
+            {"json_object": {"variable": "more", "json_schema": {"type": "object"}, "options": "none"}},
+            {"number": {"variable": 3}},
+            {"text-input": "malformed"},
+            "malformed",
+        ]
+    }
+    assert variables(parameters) == (
+        Variable(
+            "color",
+            "select",
+            is_typed=True,
+            is_required=True,
+            is_hidden=True,
+            label="Colour",
+            description="Which?",
+            options=("red", "blue"),
+            default="red",
+            max_length=48,
+        ),
+        Variable("files", "file-list", is_typed=False, file_types=("image",)),
+        Variable("more", "json_object", is_typed=False, json_schema={"type": "object"}),
+    )
 
 
 # -- Which kind ----------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import yaml
 
 from gateway.about import VERSION, about
 from gateway.errors import DuckError
-from gateway.routes import TABLE, Match, Route, allowed_methods, is_openais, match
+from gateway.routes import TABLE, Match, Route, allowed_methods, is_mcps, is_openais, match
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -50,6 +50,10 @@ ROOT: Final = Path(__file__).resolve().parents[2]
         ("GET", "/models/echo", Match(Route.MODEL, None, "echo")),
         ("GET", "/apps/echo/v1/models/gpt-4o", Match(Route.MODEL, "echo", "gpt-4o")),
         ("POST", "/chat/models", Match(Route.CHAT, "models")),
+        ("POST", "/mcp", Match(Route.MCP, None)),
+        ("POST", "/mcp/", Match(Route.MCP, None)),
+        ("POST", "//mcp", Match(Route.MCP, None)),
+        ("POST", "/apps/echo/mcp", Match(Route.MCP, "echo")),
     ],
     ids=lambda value: value if isinstance(value, str) and value else "root",
 )
@@ -80,6 +84,8 @@ def test_an_unknown_path_is_a_404(path: str) -> None:
         ("DELETE", "/v1/responses", "OPTIONS, POST"),
         ("POST", "/v1/models", "GET, HEAD, OPTIONS"),
         ("DELETE", "/apps/echo/v1/models/echo", "GET, HEAD, OPTIONS"),
+        ("GET", "/mcp", "OPTIONS, POST"),
+        ("HEAD", "/apps/echo/mcp", "OPTIONS, POST"),
     ],
 )
 def test_a_wrong_method_is_a_405_that_lists_the_right_ones(method: str, path: str, allow: str) -> None:
@@ -115,6 +121,24 @@ def test_a_doubled_v1_is_told_where_the_base_url_ends(path: str) -> None:
 )
 def test_openais_clients_look_below_v1(path: str, expected: bool) -> None:
     assert is_openais(path) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/mcp", True),
+        ("mcp/", True),
+        ("//mcp", True),
+        ("/apps/echo/mcp", True),
+        ("/apps/mcp", False),
+        ("/mcp/x", False),
+        ("/chat/mcp", False),
+        ("/v1/mcp", False),
+        ("/", False),
+    ],
+)
+def test_the_paths_of_the_model_context_protocol(path: str, expected: bool) -> None:
+    assert is_mcps(path) is expected
 
 
 def _endpoints() -> list[dict[str, Any]]:

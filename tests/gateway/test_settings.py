@@ -169,6 +169,12 @@ def test_a_placeholder_of_the_form_shows_what_a_line_looks_like(name: str) -> No
             id="inputs for what a client sends of a dialogue",
         ),
         pytest.param(
+            {"apps": f"{{a: {{app_id: {ID}, title: Support desk, about: 'Answers, politely.'}}}}"},
+            [App("a", ID, title="Support desk", about="Answers, politely.")],
+            None,
+            id="a title and a description",
+        ),
+        pytest.param(
             {"app": picked(ID, inputs={"x": 1}), "aliases": "a", "apps": "{a: {kind: agent, answer: text}}"},
             [App("a", ID, Kind.AGENT, answer="text", inputs={"x": 1})],
             "a",
@@ -518,12 +524,12 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str, bool]]] = {
     ),
     "a kind that is a list": (
         {"apps": f"{{a: {{app_id: {ID}, kind: [content]}}}}"},
-        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, each a text",
+        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, title, about, each a text",
         False,
     ),
     "a variable that is no name": (
         {"apps": f"{{a: {{app_id: {ID}, query: {{content: 1}}}}}}"},
-        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, each a text",
+        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, title, about, each a text",
         False,
     ),
     "an app's own key among the apps": (
@@ -709,7 +715,7 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str, bool]]] = {
     ),
     "a transcript that is no name": (
         {"apps": f"{{a: {{app_id: {ID}, transcript: [content]}}}}"},
-        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, each a text",
+        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, title, about, each a text",
         False,
     ),
     "no address": ({"files_url": "content"}, "files_url: must be an address such as https://dify.example.com", False),

@@ -124,7 +124,7 @@ def busy(gaps: list[float]) -> float:
 
 
 def test_the_numbers_are_those_of_the_design() -> None:
-    assert (FIRST_EVENT_WAIT, HEARTBEAT, MAX_CHUNK, MAX_HOLD, MIN_STREAM) == (10, 15, 1024 * 1024, 0.25, 0.08)
+    assert (FIRST_EVENT_WAIT, HEARTBEAT, MAX_CHUNK, MAX_HOLD, MIN_STREAM) == (10, 15, 1024 * 1024, 0.25, 0.12)
 
 
 # -- Order and chunks ----------------------------------------------------------------------------------------------
@@ -547,6 +547,38 @@ def test_first_returns_as_soon_as_something_comes() -> None:
     began = time.monotonic()
     assert started(at_once("a")).first(PATIENCE) == text("a")
     assert time.monotonic() - began < PATIENCE / 2
+
+
+def test_a_run_that_ends_in_time_is_waited_for_no_longer() -> None:
+    run = started(iter((text("a"), FINISHED)))
+    before = time.monotonic()
+    assert run.ends_within(PATIENCE)
+    assert time.monotonic() - before < PATIENCE
+    assert [*run.events()] == [text("a"), FINISHED]
+
+
+def test_a_run_that_goes_on_lets_its_events_gather() -> None:
+    def events() -> Iterator[Event]:
+        yield text("a")
+        gevent.sleep(LONG)
+
+    run = started(events())
+    assert not run.ends_within(0.05)
+    assert run.backlog == 1
+    run.stop()
+
+
+def test_a_run_that_meets_a_limit_is_over_too() -> None:
+    def events() -> Iterator[Event]:
+        yield text("a")
+        gevent.sleep(LONG)
+
+    run = started(events(), own=0.05)
+    before = time.monotonic()
+    assert run.ends_within(PATIENCE)
+    assert time.monotonic() - before < PATIENCE
+    *came, last = run.events()
+    assert (came, type(last)) == ([text("a")], Failed)
 
 
 def test_next_is_silence_when_nothing_comes_in_time() -> None:

@@ -37,6 +37,8 @@ ANSWERS = {
     "workflow": (TEXT_INPUT, "hello duck"),
     "form": (FORM, "Ann"),
     "long": (QUERY, "tok4999"),
+    "fixed": ({}, "This is a simple text response for testing."),
+    "steps": ({}, "Done in 3 steps."),
 }
 """Apps that answer: what to send, and what the answer holds."""
 

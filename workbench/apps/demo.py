@@ -15,7 +15,7 @@ from workbench.apps.chatflows import chatflow
 from workbench.apps.chats import chat
 from workbench.apps.parameters import prompt_app_parameters, workflow_parameters
 from workbench.apps.scripted import ScriptedApp
-from workbench.apps.workflows import EVERY_TYPE_FORM, OPTIONAL_TEXT_FORM, TEXT_FORM, workflow
+from workbench.apps.workflows import EVERY_TYPE_FORM, NO_FORM, OPTIONAL_TEXT_FORM, TEXT_FORM, workflow
 
 PACE_SECONDS: Final = 0.03
 """Between two events of a demo app: slow enough that a human sees the answer come, about as fast as a model."""
@@ -39,6 +39,8 @@ DEMO_APPS: Final[Mapping[str, str]] = MappingProxyType(
         "moderated": "d1f70000-0000-4000-8000-00000000000c",
         "paused": "d1f70000-0000-4000-8000-00000000000d",
         "nowhere": "d1f70000-0000-4000-8000-00000000000e",
+        "fixed": "d1f70000-0000-4000-8000-00000000000f",
+        "steps": "d1f70000-0000-4000-8000-000000000010",
     }
 )
 """Alias to app id. `nowhere` is listed, but no such app exists."""
@@ -72,6 +74,8 @@ def demo_apps(pace: float | None = None) -> dict[str, App]:
         "failing": ScriptedApp(workflow(workflows.fail_midway, OPTIONAL_TEXT_FORM), optional_text, pace),
         "broken": ScriptedApp(chat(chats.broken), prompt, pace),
         "moderated": ScriptedApp(chat(chats.moderated), moderation, pace),
+        "fixed": ScriptedApp(workflow(workflows.say_the_same, NO_FORM), graph, pace),
+        "steps": ScriptedApp(workflow(workflows.take_steps, NO_FORM), graph, pace),
         "paused": ScriptedApp(workflow(workflows.ask_a_human, OPTIONAL_TEXT_FORM), optional_text, pace),
     }
     return {DEMO_APPS[alias]: app for alias, app in apps.items()}

@@ -17,6 +17,9 @@ from workbench.apps.scripted import Script
 NODE_ERROR: Final = "[Errno 111] Connection refused"
 """What an HTTP node says when nobody listens, word for word as recorded in `workflow-fail`."""
 
+FIXED_TEXT: Final = "This is a simple text response for testing."
+"""What the conformance suite of the Model Context Protocol expects of its tool `test_simple_text`, word for word."""
+
 FORM_LIFETIME_SECONDS: Final = 36 * 3600
 """How long Dify 1.16.0 waits for a human by default (recorded in `workflow-human`)."""
 
@@ -42,6 +45,8 @@ def _declared_file(kind: str, name: str, types: Sequence[str], max_length: int =
 
 
 TEXT_FORM: Final = (_declared("text-input", "text", max_length=20_000),)
+
+NO_FORM: Final[tuple[Declaration, ...]] = ()
 
 OPTIONAL_TEXT_FORM: Final = (_declared("text-input", "text", max_length=20_000, required=False),)
 
@@ -114,6 +119,34 @@ def say_inputs_back(run: Run) -> Iterator[DifyEvent]:
     yield end.started()
     yield end.finished(inputs=values, outputs=values, files=files)
     yield events.finished(values, files=files)
+
+
+def say_the_same(run: Run) -> Iterator[DifyEvent]:
+    """Start, end: takes nothing, and its output is always the same."""
+    yield from _begin(run)
+    yield from _ended(run.events, FIXED_TEXT)
+
+
+def take_steps(run: Run) -> Iterator[DifyEvent]:
+    """Start, three that compute, end: takes nothing, and says how many steps it took."""
+    yield from _begin(run)
+    for number in range(1, 4):
+        yield from _passed(run.events, f"step{number}", "code", {"number": number})
+    yield from _ended(run.events, "Done in 3 steps.")
+
+
+def _ended(events: GraphEvents, text: str) -> Iterator[DifyEvent]:
+    """The end of a run with one output, which is streamed before (wire 14.15)."""
+    yield events.text_chunk(text, ("end1", "answer"))
+    yield from _passed(events, "end1", "end", {"text": text})
+    yield events.finished({"text": text})
+
+
+def _passed(events: GraphEvents, node_id: str, node_type: str, outputs: Mapping[str, Any]) -> Iterator[DifyEvent]:
+    """A node that does its work without a word."""
+    node = events.node(node_id, node_type)
+    yield node.started()
+    yield node.finished(inputs={}, outputs=outputs)
 
 
 def fail_midway(run: Run) -> Iterator[DifyEvent]:

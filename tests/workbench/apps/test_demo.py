@@ -94,6 +94,31 @@ def test_form_events_follow_each_other_and_are_shaped_as_recorded(
     assert shapes(events) == shapes(real)
 
 
+@pytest.mark.parametrize(
+    ("alias", "text", "nodes"),
+    [
+        ("fixed", "This is a simple text response for testing.", ["start1", "end1"]),
+        ("steps", "Done in 3 steps.", ["start1", "step1", "step2", "step3", "end1"]),
+    ],
+)
+def test_a_workflow_without_a_form_passes_its_nodes_in_turn_and_is_shaped_as_recorded(
+    apps: dict[str, App],
+    outcome: Run,
+    recorded: Callable[[str], tuple[dict[str, Any], list[DifyEvent]]],
+    shapes: Callable[[list[DifyEvent]], dict[str, set[str]]],
+    alias: str,
+    text: str,
+    nodes: list[str],
+) -> None:
+    events, error = outcome(apps[alias], query="", inputs={})
+    _, real = recorded("workflow")
+    assert error is None
+    assert [event["data"]["node_id"] for event in events if event["event"] == "node_finished"] == nodes
+    assert [event["data"]["outputs"] for event in events if event["event"] == "workflow_finished"] == [{"text": text}]
+    for name in ("workflow_started", "node_started", "workflow_finished"):
+        assert shapes(events)[name] == shapes(real)[name], name
+
+
 def test_failing_is_a_failed_chatflow_in_the_envelope_of_a_workflow(
     apps: dict[str, App],
     outcome: Run,
@@ -190,6 +215,9 @@ CRASHED = (500, "unknown", "Internal Server Error")
 CHATS = ("echo", "agent", "slow", "long", "broken", "moderated")
 CHATFLOWS = ("chatflow", "reasoning")
 
+UNPROBED = {"fixed", "steps"}
+"""Workflows without a form: any call of theirs is a good one."""
+
 REFUSALS: list[tuple[str, dict[str, Any], tuple[int, str, str]]] = [
     # The probe of an app's kind: no query, and a value of a wrong type.
     *((alias, {"query": "", "inputs": {"text": 0}}, MISSING_QUERY) for alias in CHATS + CHATFLOWS),
@@ -225,7 +253,7 @@ def test_calls_that_dify_refuses_are_refused_before_any_event(
 
 
 def test_every_demo_app_refuses_a_probe(apps: dict[str, App]) -> None:
-    assert {alias for alias, call, _ in REFUSALS if call.get("query") == ""} == set(apps)
+    assert {alias for alias, call, _ in REFUSALS if call.get("query") == ""} == set(apps) - UNPROBED
 
 
 def test_a_workflow_ignores_query_and_conversation(apps: dict[str, App], outcome: Run) -> None:
