@@ -1,5 +1,7 @@
 """What a caller wants of an app, free of any protocol."""
 
+import mimetypes
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +24,13 @@ class Attachment:
     type: str
     url: str
     part: str
+
+
+def type_of_link(url: str) -> str:
+    """What Dify calls a file by its link's ending: `image`, `audio`, `video`, else `document`."""
+    mime_type, _ = mimetypes.guess_type(re.split("[?#]", url)[0])
+    family = (mime_type or "").partition("/")[0]
+    return family if family in ("image", "audio", "video") else "document"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,6 @@ Dify, for it could make Duck fetch or compute without an end.
 """
 
 import math
-import mimetypes
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,7 +14,7 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from gateway.call import Asked
+from gateway.call import Asked, type_of_link
 from gateway.events import Kind
 from gateway.kinds import Variable
 
@@ -117,15 +115,17 @@ def _is_shown(variable: Variable) -> bool:
 def _arguments(fields: Iterable[Variable], *, talks: bool) -> dict[str, Variable]:
     """The fields by their arguments; each has one of its own, whatever the others are called."""
     listed = list(fields)
-    taken = {QUERY, CONVERSATION} if talks else set()
-    named: dict[str, Variable] = {variable.name: variable for variable in listed if variable.name not in taken}
+    reserved = {QUERY, CONVERSATION} if talks else set()
+    taken = reserved | {variable.name for variable in listed}
+    named: dict[str, Variable] = {}
     for variable in listed:
         name = variable.name
-        if name in taken:
-            while name in taken or name in named:
+        if name in reserved:
+            while name in taken:
                 name += "_input"
-            named[name] = variable
-    return {name: named[name] for variable in listed for name in named if named[name] is variable}
+            taken.add(name)
+        named[name] = variable
+    return named
 
 
 def _query_schema(*, is_needed: bool) -> dict[str, Any]:
@@ -272,8 +272,7 @@ def _value(variable: Variable | None, value: Any) -> Any:
 
 
 def _file(variable: Variable, url: str) -> dict[str, str]:
-    guessed = (mimetypes.guess_type(re.split("[?#]", url)[0])[0] or "").partition("/")[0]
-    type_ = guessed if guessed in ("image", "audio", "video") else "document"
+    type_ = type_of_link(url)
     if not variable.takes(type_):  # a link need not tell what is behind it
         type_ = variable.file_types[0]
     return {"type": variable.dify_type(type_), "transfer_method": "remote_url", "url": url}

@@ -1,11 +1,10 @@
 """A message's content, as OpenAI's two APIs write it: a text, or a list of parts, of which some are files."""
 
-import mimetypes
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.call import Attachment
+from gateway.call import Attachment, type_of_link
 from gateway.errors import DuckError
 
 _TEXT_TYPES: Final = frozenset({"text", "input_text", "output_text"})
@@ -90,9 +89,7 @@ def _type(part: Mapping[str, Any]) -> str:
 
 def _type_of_file(told: str, url: str) -> str:
     """What Dify calls the file: a part for files of any kind holds what its link ends in."""
-    guessed, _ = mimetypes.guess_type(url.partition("?")[0])
-    family = (guessed or "").partition("/")[0]
-    return family if told == "document" and family in ("image", "audio", "video") else told
+    return type_of_link(url) if told == "document" else told
 
 
 def _url_of(part: Mapping[str, Any], place: str) -> str:
