@@ -13,7 +13,7 @@ run: environment ## start the plugin in the workbench with its demo apps (PORT=8
 	@$(PYTHON) -m workbench --port $(PORT)
 
 test: lint clients ## check style and types, run all tests
-	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not alone"
+	$(PYTHON) -m pytest -n 3 --dist loadfile -m "not alone"
 	$(PYTHON) -m pytest -m alone
 
 lint: environment ## check style and types
@@ -40,6 +40,7 @@ lock: ## pin all requirements anew (needs uv)
 	$(PIN) tests/clients/requirements.in --output-file tests/clients/requirements.txt
 	$(PIN) tests/clients/openai/requirements.in --output-file tests/clients/openai/requirements.txt
 	$(PIN) tests/clients/mcp/requirements.in --output-file tests/clients/mcp/requirements.txt
+	$(PIN) tests/clients/dify/requirements.in --output-file tests/clients/dify/requirements.txt
 
 PIN = uv pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes \
 	--custom-compile-command "make lock"

@@ -22,9 +22,10 @@ from werkzeug import Request
 
 from gateway import secret, settings, streaming
 from gateway.access import Caller
-from gateway.conversations import Conversations, Holder
+from gateway.conversations import Conversations
 from gateway.events import Kind
 from gateway.log import logger
+from gateway.seals import Holder
 from gateway.settings import App
 from gateway.tokens import Tokens
 from gateway.transports.storage import SessionStorage

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from fuzz import json_text
 from fuzz.json_text import Text
 from fuzz.plugin import ALIASES, CALLER, CONVERSATION, IDS, KEY, METHODS, ORIGIN
+from gateway.protocols.dify.request import ChatRequestPayload, CompletionRequestPayload, Payload, WorkflowRunPayload
 from gateway.protocols.native.request import NativeRequest
 from gateway.protocols.openai.chat.request import ChatRequest
 from gateway.protocols.openai.responses.request import ResponsesRequest
@@ -29,6 +30,10 @@ MODELS: Final[Mapping[Route, type[BaseModel]]] = {
     Route.WORKFLOW: NativeRequest,
     Route.COMPLETION: NativeRequest,
     Route.TOKENS: TokenRequest,
+    Route.CHAT_MESSAGES: ChatRequestPayload,
+    Route.COMPLETION_MESSAGES: CompletionRequestPayload,
+    Route.WORKFLOWS_RUN: WorkflowRunPayload,
+    Route.DIFY: Payload,
     Route.CHAT_COMPLETIONS: ChatRequest,
     Route.RESPONSES: ResponsesRequest,
     Route.MCP: JSONRPCRequest,

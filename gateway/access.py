@@ -167,8 +167,8 @@ def _no_app_named(settings: Settings) -> DuckError:
         return DuckError(
             "app_not_found",
             "The address names no app, and the endpoint has no default one.",
-            "Name one by its alias or id: at the end of the path, in the header X-Duck-App, as the body's 'model' "
-            "(OpenAI) or 'app' (/tokens).",
+            "Name one by its alias or id: in the path (/chat/<app_id>, /apps/<app_id>/v1/…), in the header X-Duck-App, "
+            "or as the body's 'model' (OpenAI) or 'app' (/tokens).",
         )
     return _unreadable_entry(settings) or DuckError(
         "app_not_found",

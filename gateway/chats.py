@@ -11,9 +11,9 @@ from typing import Any, Final
 import pydantic_core
 from gevent.lock import BoundedSemaphore
 
-from gateway.conversations import Holder
 from gateway.errors import DuckError
 from gateway.log import logger
+from gateway.seals import Holder
 from gateway.transports.interface import Storage
 from gateway.wire import json_bytes
 

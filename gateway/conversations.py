@@ -5,35 +5,18 @@ is signed, not secret: the conversation's id, and a signature over it and its ho
 the same for the same conversation on every replica.
 """
 
-import base64
-import hmac
 from collections.abc import Iterator
-from dataclasses import dataclass
-from hashlib import sha256
 from typing import Final
-from uuid import UUID
-
-from itsdangerous import Signer
 
 from gateway.errors import DuckError
 from gateway.events import TEXT_EVENTS, Raw
-from gateway.secret import secrets_to_try, workspace_secret
+from gateway.seals import Holder, opened_id, sealed_id
+from gateway.secret import workspace_secret
 from gateway.settings import canonical_id
 from gateway.transports.interface import Storage
-from gateway.wire import json_bytes, with_texts
+from gateway.wire import with_texts
 
-_ID_LENGTH: Final = 22
-"""Characters of a UUID's 16 bytes in base64 without its padding (RFC 4648, 5)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who may use a handle, and for which app. user: of a caller with a token, else `""`."""
-
-    endpoint_id: str
-    caller: str
-    user: str
-    app_id: str
+_KIND: Final = "conversation"
 
 
 class Conversations:
@@ -57,29 +40,20 @@ class Conversations:
         Raises `conversation_not_found` for what names none that this holder may use, Dify's bare id included, and
         `storage_unavailable`.
         """
-        found = self._opened(given) if self._is_sealed else canonical_id(given)
+        found = opened_id(_KIND, given, self._holder, self._storage) if self._is_sealed else canonical_id(given)
         if not found:
             raise conversation_not_found()
         self._known = found
         return found
 
-    def _opened(self, handle: str) -> str:
-        conversation_id = _id_in(handle)
-        if not conversation_id:
-            return ""
-        for secret in secrets_to_try(self._holder.endpoint_id, self._storage):
-            if hmac.compare_digest(_sealed(conversation_id, self._holder, secret).encode(), handle.encode()):
-                return conversation_id
-        return ""
-
     def shown(self, conversation_id: str) -> str:
         """The conversation as its holder sees it; `""` for none. Raises `storage_unavailable` where not prepared."""
         if not self._is_sealed:
             return conversation_id
-        known, handle = self._shown
-        if conversation_id != known:
-            secret = workspace_secret(self._holder.endpoint_id, self._storage)
-            handle = _sealed(conversation_id, self._holder, secret) if canonical_id(conversation_id) else ""
+        shown, handle = self._shown
+        if conversation_id != shown:
+            known = canonical_id(conversation_id)
+            handle = sealed_id(_KIND, known, self._holder, self._storage) if known else ""
             self._shown = conversation_id, handle
         return handle
 
@@ -118,21 +92,3 @@ def conversation_not_found() -> DuckError:
         "There is no conversation with this conversation_id for this caller and app.",
         "Send the conversation_id that Duck gave for it, or leave it out to start a new one.",
     )
-
-
-def _sealed(conversation_id: str, holder: Holder, secret: bytes) -> str:
-    salt = json_bytes(["conversation", holder.endpoint_id, holder.caller, holder.user, holder.app_id])
-    signer = Signer(secret, salt=salt, key_derivation="hmac", digest_method=sha256)
-    text = base64.urlsafe_b64encode(UUID(conversation_id).bytes).decode().rstrip("=")
-    return signer.sign(text).decode()
-
-
-def _id_in(handle: str) -> str:
-    """The conversation's id that a handle speaks of, whether it is signed well or not; `""` for what is no handle."""
-    text = handle.partition(".")[0]
-    if len(text) != _ID_LENGTH or not handle.isascii():
-        return ""
-    try:
-        return str(UUID(bytes=base64.urlsafe_b64decode(text + "==")))
-    except ValueError:
-        return ""

@@ -4,6 +4,10 @@ Policy: an unknown event passes through as `Passed`; a malformed one never raise
 count as absent. Every dict of Dify gives one event that carries it as `raw`; what else it tells comes as further
 events with `raw=None`, so that a writer which passes Dify's dicts on sees each of them once, in order. Only an `error`
 that comes before anything else is not passed on: `Failed` is then the first event, and decides the HTTP status.
+
+Two things that only the Service API sends are no events either (wire 14.9, 14.13): a run that ends before its first
+step because its form refuses the inputs, which is such a failure; and a run behind the end of a chat that does not
+belong to it, which comes out of an error of Dify's own.
 """
 
 from collections import Counter
@@ -12,7 +16,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from gateway.diagnosis import from_error_event, from_run_error, readable, without_traceback
+from gateway.diagnosis import from_error_event, from_run_error, readable, refused_inputs, without_traceback
 from gateway.errors import DuckError
 from gateway.events import (
     Ending,
@@ -38,6 +42,11 @@ from gateway.events import (
 
 _NOTHING: Final[Raw] = MappingProxyType({})
 
+_WITH_CONVERSATION: Final = frozenset({Kind.CHAT, Kind.AGENT, Kind.CHATFLOW})
+
+_DIFYS_INPUT: Final = "sys."
+"""How the names of Dify's own inputs begin (`sys.user_id`, `sys.workflow_run_id`)."""
+
 
 def decode(dicts: Iterable[Raw]) -> Iterator[Event]:
     """A run's events, from what Dify sends.
@@ -48,11 +57,50 @@ def decode(dicts: Iterable[Raw]) -> Iterator[Event]:
     run = _Reading()
     failure = None
     try:
-        for raw in dicts:
+        for raw in _begun(dicts):
             yield from run.read(raw)
     except DuckError as error:
         failure = error
     yield run.ending(failure)
+
+
+def _begun(dicts: Iterable[Raw]) -> Iterator[Raw]:
+    """The dicts as they come. Raises `invalid_input` in place of a run whose form refuses the inputs."""
+    coming = iter(dicts)
+    first = next(coming, None)
+    if first is None:
+        return
+    if _may_be_refused(first):
+        yield from _if_begun(first, coming)
+    else:
+        yield first
+    yield from coming
+
+
+def _if_begun(first: Raw, coming: Iterator[Raw]) -> Iterator[Raw]:
+    """The first dict and the second, which tells whether there is a run at all."""
+    try:
+        second = next(coming, None)
+    except DuckError:
+        yield first
+        raise
+    finished = _dict(second or _NOTHING, "data")
+    refusal = refused_inputs(_str(finished, "error")) if finished.get("total_steps") == 0 else None
+    if refusal:
+        raise refusal
+    yield first
+    if second is not None:
+        yield second
+
+
+def _may_be_refused(raw: Raw) -> bool:
+    """Whether a first dict lacks the inputs that Dify itself adds to every run that begins, so that it has to wait."""
+    inputs = _dict(_dict(raw, "data"), "inputs")
+    return (
+        raw.get("event") == "workflow_started"
+        and not _str(raw, "conversation_id")
+        and not any(str(name).startswith(_DIFYS_INPUT) for name in inputs)
+    )
 
 
 @dataclass(slots=True)
@@ -71,6 +119,8 @@ class _Reading:
 
     def read(self, raw: Raw) -> Iterable[Event]:
         name = raw.get("event")
+        if self._is_behind_the_end(raw):
+            return ()
         if self.kind is None:
             if name == "error":
                 self.error = raw
@@ -79,6 +129,11 @@ class _Reading:
                 started = self._start(raw)
                 return (started,) if name == "workflow_started" else (started, *self._read(name, raw))
         return self._read(name, raw)
+
+    def _is_behind_the_end(self, raw: Raw) -> bool:
+        """Whether a dict is of a run that Dify makes up behind the answer to a moderated input (wire 14.13)."""
+        has_ended = self.message_end is not None and self.kind in _WITH_CONVERSATION
+        return has_ended and "workflow_run_id" in raw and not _str(raw, "conversation_id")
 
     def _read(self, name: object, raw: Raw) -> Iterable[Event]:
         reader = _READERS.get(name) if isinstance(name, str) else None

@@ -66,6 +66,56 @@ def from_platform(text: str) -> DuckError:
     return _dify_error()
 
 
+def from_service_reply(status: int, body: bytes, alias: str, *, is_run: bool) -> DuckError:
+    """What a reply of Dify's Service API means that is not the one that was asked for (wire sections 4, 14.9).
+
+    status: its HTTP status; one below 400 stands for a reply of another form. body: what was read of it. alias: the
+    app's name in the settings. is_run: whether an app was to be run. What is not Dify's own `{"code", "message",
+    "status"}` is a proxy's, or a stranger's.
+    """
+    said = _json_object(body.decode(errors="replace")) or {}
+    code, message = str(said.get("code") or ""), _ROUTE_HINT.sub("", str(said.get("message") or "")).strip()
+    if status == HTTPStatus.UNAUTHORIZED:
+        return _misconfigured(f"dify_api_keys: Dify does not accept the key of {alias}")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _dify_error() if code or status not in _PROXY_FAILURES else _service_down(status)
+    if status in _FILE_REFUSALS:
+        return _refused(_FILE_REFUSALS[status], message, "Send a smaller file, or one of a type that the app takes.")
+    if status == HTTPStatus.TOO_MANY_REQUESTS and code not in _PROVIDER_CODES:
+        return _app_busy(alias)
+    if status < HTTPStatus.BAD_REQUEST or not code or _NO_SUCH_ROUTE.search(message):
+        return not_service_api(status)
+    return _from_service_refusal(status, code, message, alias, is_run=is_run)
+
+
+def _from_service_refusal(status: int, code: str, message: str, alias: str, *, is_run: bool) -> DuckError:
+    """What Dify says itself of a call that it does not run."""
+    if code in _WRONG_ROUTE:
+        return _wrong_route(alias)
+    if code in _SERVICE_REFUSALS:
+        return _SERVICE_REFUSALS[code]()
+    if code in _PROVIDER_CODES:
+        return _provider_error(message, rate_limited=code == "rate_limit_error")
+    if status == HTTPStatus.FORBIDDEN:
+        return _closed_app(alias, message)
+    if _NO_CONVERSATION.search(message):
+        return unknown_conversation()
+    if status == HTTPStatus.NOT_FOUND:
+        return _refused("not_found", message, "Ids are those that this caller was given for this app.")
+    return _from_bad_request(message, is_run=is_run)
+
+
+def _from_bad_request(message: str, *, is_run: bool) -> DuckError:
+    invalid = _VALIDATION.match(message)
+    if invalid:
+        return _refused("invalid_request", ": ".join(part for part in invalid.groups() if part), "Correct the request.")
+    if not is_run and not _known_refusal(message):
+        return _refused(
+            "invalid_request", message, "Correct the request; what an app can do is its author's to turn on."
+        )
+    return _from_http_error(HTTPStatus.BAD_REQUEST, {"message": message})
+
+
 def from_error_event(raw: Mapping[str, Any]) -> DuckError:
     """What Dify's `error` event inside a run means (shape B; codes of wire section 2.1, and law 15)."""
     code, message = str(raw.get("code") or ""), str(raw.get("message") or "")
@@ -92,6 +142,14 @@ def from_run_error(text: str) -> DuckError:
         "The app's log in Dify names the step that failed.",
         cause=readable(text),
     )
+
+
+def refused_inputs(text: str) -> DuckError | None:
+    """What a run that ended before its first step says of its inputs, as the Service API tells what the reverse path
+    refuses (wire 14.9); None for any other text.
+    """
+    refusal = _known_refusal(text)
+    return refusal if refusal and refusal.code == "invalid_input" else None
 
 
 def readable(text: str) -> str:
@@ -125,10 +183,9 @@ def _last_line(traceback: str) -> str:
 
 def _from_http_error(status: int, body: Mapping[str, Any] | None) -> DuckError:
     message = str((body or {}).get("message") or "").strip()
-    for pattern, failure in _REFUSALS:
-        found = pattern.search(message)
-        if found:
-            return failure(found)
+    refusal = _known_refusal(message)
+    if refusal:
+        return refusal
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return _busy()
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
@@ -145,6 +202,14 @@ def _from_http_error(status: int, body: Mapping[str, Any] | None) -> DuckError:
         f"Dify refused the call before the app was started{f': {said}' if said else ''}.",
         "Check the query and the inputs against the app's input form.",
     )
+
+
+def _known_refusal(message: str) -> DuckError | None:
+    for pattern, failure in _REFUSALS:
+        found = pattern.search(message)
+        if found:
+            return failure(found)
+    return None
 
 
 def _refused_daemon(status: int) -> DuckError:
@@ -190,6 +255,68 @@ def _not_published() -> DuckError:
     )
 
 
+def unknown_conversation() -> DuckError:
+    """Dify's Service API does not know a conversation, or not as this user's with this app (wire 14.9)."""
+    return DuckError(
+        "conversation_not_found",
+        "Dify does not know this conversation of this user and app, or it has ended.",
+        "Start without conversation_id.",
+    )
+
+
+def not_service_api(status: int) -> DuckError:
+    """What answers at `dify_api_url` is a page, another API, or a redirect, which Duck does not follow."""
+    what = "a redirect, which is not followed" if 300 <= status < 400 else "not Dify's Service API"  # noqa: PLR2004
+    return _misconfigured(f"dify_api_url: what answers there (HTTP {status}) is {what}")
+
+
+def _service_down(status: int) -> DuckError:
+    return DuckError(
+        "dify_unreachable",
+        f"The proxy before Dify's Service API says that the API does not answer (HTTP {status}).",
+        "Try again later; its operator sees that Dify's API container is up.",
+    )
+
+
+def _app_busy(alias: str) -> DuckError:
+    return DuckError(
+        "dify_busy",
+        f"Dify runs no more calls of the app {alias} at once.",
+        "Try again later.",
+        headers={"Retry-After": str(RETRY_AFTER_BUSY)},
+    )
+
+
+def _closed_app(alias: str, message: str) -> DuckError:
+    said = readable(message).rstrip(".")
+    return DuckError(
+        "app_unavailable",
+        f"Dify does not let the app {alias} be called by its API{f': {said}' if said else ''}.",
+        "Its operator turns the app's API on in Dify, or sees to the workspace.",
+    )
+
+
+def _wrong_route(alias: str) -> DuckError:
+    return DuckError(
+        "wrong_app_kind",
+        f"The app {alias} is not of the kind that it was called as.",
+        "Call it by the route of its kind; its operator corrects a wrong kind in the setting apps.",
+    )
+
+
+def _refused(code: str, message: str, remedy: str) -> DuckError:
+    said = readable(message).rstrip(".")
+    return DuckError(code, f"Dify refused this{f': {said}' if said else ''}.", remedy)
+
+
+def _misconfigured(problem: str) -> DuckError:
+    return DuckError(
+        "misconfigured",
+        f"Duck's settings have a fault: {problem}.",
+        "Its operator mends it in the endpoint's settings.",
+    )
+
+
 def storage_unavailable() -> DuckError:
     """For what needs the plugin's storage while it can't be read or written."""
     return DuckError(
@@ -211,7 +338,7 @@ def completion_not_supported() -> DuckError:
     return DuckError(
         "completion_not_supported",
         "Dify can't run a text generator (completion app) for a plugin: its reverse invocation fails on them.",
-        "What works is Dify's own API with the app's API key, or a chat app or workflow with the same prompt here.",
+        "The endpoint's operator puts the app's own API key into dify_api_keys, and it runs by Dify's own API.",
     )
 
 
@@ -390,6 +517,32 @@ def _invalid_input(message: str) -> DuckError:
 _PROVIDER_CODES: Final = frozenset(
     {"provider_not_initialize", "model_currently_not_support", "completion_request_error", "rate_limit_error"}
 )
+
+_PROXY_FAILURES: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+"""What a proxy says for itself when it reaches no API behind it."""
+
+_FILE_REFUSALS: Final[Mapping[int, str]] = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "payload_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+}
+_WRONG_ROUTE: Final = frozenset({"not_chat_app", "not_workflow_app", "not_completion_app"})
+
+_SERVICE_REFUSALS: Final[Mapping[str, Callable[[], DuckError]]] = {
+    "app_unavailable": _not_published,
+    "provider_quota_exceeded": _quota_exceeded,
+}
+
+_ROUTE_HINT: Final = re.compile(r" You have requested this URI \[.*", re.DOTALL)
+"""What Flask-RESTX appends to a 404 of Dify's own (recordings `*-unknown-conversation`)."""
+
+_NO_SUCH_ROUTE: Final = re.compile(r"^The (?:requested URL was not found|method is not allowed)")
+_NO_CONVERSATION: Final = re.compile(
+    r"^Conversation Not Exists|conversation_id must be a valid UUID|^The conversation has ended"
+)
+_VALIDATION: Final = re.compile(
+    r"\d+ validation errors? for \w+\n(?:(\S+)\n)?\s+(?:Value error, )?(.{1,300}?) \[type=", re.DOTALL
+)
+"""How Dify tells what is wrong with a body (pydantic): its input, the caller's user included, is not repeated."""
 
 _REFUSALS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], DuckError]], ...]] = (
     (re.compile(r"^app not found$"), lambda _: app_unavailable()),

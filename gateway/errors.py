@@ -14,6 +14,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "invalid_request": 400,
         "invalid_input": 400,
         "wrong_app_kind": 400,
+        "wrong_route": 400,
         "files_not_supported": 400,
         "unauthorized": 401,
         "forbidden": 403,
@@ -29,7 +30,7 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
         "client_gone": 499,
         # the app's, or its model provider's
         "quota_exceeded": 429,
-        "completion_not_supported": 501,
+        "completion_not_supported": 400,
         "app_failed": 502,
         "app_not_published": 502,
         "app_unavailable": 502,

@@ -88,6 +88,7 @@ class Kinds:
     def __init__(self) -> None:
         self._kinds: dict[tuple[str, str], tuple[float, Kind]] = {}
         self._forms: dict[tuple[str, str], tuple[float, tuple[Variable, ...]]] = {}
+        self._uploads: dict[tuple[str, str], tuple[float, bool]] = {}
 
     def known(self, endpoint_id: str, app: App) -> Kind | None:
         """The kind by the settings, else as learnt."""
@@ -100,7 +101,7 @@ class Kinds:
         """The kind, asking Dify if need be; None when there is nothing to ask by, or Dify does not answer."""
         kind = self.known(endpoint_id, app)
         if kind is None:
-            kind = self._probe(endpoint_id, app, transport)
+            kind = transport.kind() or self._probe(endpoint_id, app, transport)
             if kind is not None:
                 self.learn(endpoint_id, app, kind)
         return kind
@@ -151,11 +152,20 @@ class Kinds:
         key = (endpoint_id, app.app_id)
         form = _fresh(self._forms, key)
         if form is None:
-            form = variables(transport.parameters(app.app_id))
+            parameters = transport.parameters(app.app_id)
+            form = variables(parameters)
             _remember(self._forms, key, form)
+            _remember(self._uploads, key, _takes_files(parameters))
         return form
 
+    def takes_files(self, endpoint_id: str, app: App, transport: AppTransport) -> bool:
+        """Whether files may go with the query. Raises `DuckError` where Dify does not tell it."""
+        self.form(endpoint_id, app, transport)
+        return _fresh(self._uploads, (endpoint_id, app.app_id)) is not False
+
     def _probe(self, endpoint_id: str, app: App, transport: AppTransport) -> Kind | None:
+        if transport.has_app_key:  # a probe would run there what the reverse way refuses
+            return None
         try:
             form = self.form(endpoint_id, app, transport)
         except DuckError:
@@ -185,6 +195,16 @@ def _kind_by_refusal(transport: AppTransport, app: App, inputs: Mapping[str, Any
 
 def _probe_run(transport: AppTransport, app: App, inputs: Mapping[str, Any]) -> Iterator[Raw]:
     return transport.start(AppCall(app, "", inputs, ""), Kind.CHAT)
+
+
+def _takes_files(parameters: Raw) -> bool:
+    """By the app's features; older apps have a switch for pictures only."""
+    features = parameters.get("file_upload")
+    if not isinstance(features, dict):
+        return True
+    pictures = features.get("image")
+    switches = (features.get("enabled"), pictures.get("enabled") if isinstance(pictures, dict) else None)
+    return any(switches) or switches == (None, None)
 
 
 def variables(parameters: Raw) -> tuple[Variable, ...]:

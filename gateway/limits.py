@@ -47,22 +47,29 @@ class Limits:
 
     @classmethod
     def found(
-        cls, environment: Mapping[str, str], *, is_local: bool, sdk_silence: float, run_timeout: float | None
+        cls,
+        environment: Mapping[str, str],
+        *,
+        is_local: bool,
+        sdk_silence: float,
+        run_timeout: float | None,
+        has_app_key: bool = False,
     ) -> "Limits":
         """The limits that hold for a call.
 
         environment: `os.environ`. is_local: whether the daemon runs this plugin as a process of its own, so that it
         sees the daemon's limits; elsewhere a `run_timeout` (seconds, None when the setting is empty) stands for them.
-        sdk_silence: the SDK's `max_invocation_timeout`, seconds.
+        sdk_silence: the SDK's `max_invocation_timeout`, seconds. has_app_key: whether the call goes past the daemon,
+        to Dify's Service API, so that the limit of one reverse call does not hold.
         """
         own = float("inf") if run_timeout is None else run_timeout
         silence = _before(sdk_silence)
         if not is_local and run_timeout is not None:
             return cls(own, float("inf"), silence, float("inf"))
         seen = environment if is_local else {}
-        run = _seconds(seen.get(READ_TIMEOUT), READ_TIMEOUT_DEFAULT, per_second=1000)
+        run = _before(_seconds(seen.get(READ_TIMEOUT), READ_TIMEOUT_DEFAULT, per_second=1000))
         response = _seconds(seen.get(RESPONSE_TIMEOUT), RESPONSE_TIMEOUT_DEFAULT)
-        return cls(own, _before(run), silence, _before(response))
+        return cls(own, float("inf") if has_app_key else run, silence, _before(response))
 
 
 def _before(limit: float) -> float:

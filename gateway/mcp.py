@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-import gevent
-from gevent.lock import BoundedSemaphore
 from werkzeug import Response
 from werkzeug.datastructures import Headers
 
@@ -31,7 +29,8 @@ from gateway.running import answer_of_app, conversation_header
 from gateway.settings import App
 from gateway.start import LEARNT
 from gateway.streaming import paced
-from gateway.transports.reverse import ReverseTransport
+from gateway.titles import of_each, titled
+from gateway.transports.choice import transport_for
 from gateway.wire import json_bytes
 
 LOOK_UP_WAIT: Final = 10.0
@@ -39,9 +38,6 @@ LOOK_UP_WAIT: Final = 10.0
 
 CALL_LOOK_UP_WAIT: Final = 3.0
 """The same for one tool that is called (own choice: its caller waits for the app too)."""
-
-MOST_LOOK_UPS: Final = 4
-"""At once (own choice: the default Dify API serves 10 connections)."""
 
 type Described = tuple[Kind | None, ToolInput]
 """What an app is, None where it is not known, and what it takes."""
@@ -110,7 +106,8 @@ def _pong(*_: object) -> results.Result:
 def _listed(exchange: Exchange, caller: Caller, bound: App | None, message: Message, revision: str) -> results.Result:
     if message.params.get("cursor") is not None:
         raise invalid_params("There is one page only, so no cursor is valid.", is_modern=is_modern(revision))
-    apps = [bound] if bound else [app for app in access.exposed_apps(exchange.chosen, caller) if not app.fault]
+    exposed = [bound] if bound else [app for app in access.exposed_apps(exchange.chosen, caller) if not app.fault]
+    apps = titled(exchange, caller, exposed)
     described = _described(exchange, caller, apps, LOOK_UP_WAIT)
     return results.tool_list([results.tool(app, *described[app.alias]) for app in apps], revision)
 
@@ -126,18 +123,8 @@ _LEGACY: Final[Mapping[str, _Method]] = {"initialize": _initialized, "ping": _po
 def _described(exchange: Exchange, caller: Caller, apps: Iterable[App], max_wait: float) -> dict[str, Described]:
     """Of each app by alias; what can't be found out in time is left open, so that no app makes the others wait."""
     listed = list(apps)
-    found: dict[str, Described] = {app.alias: _undescribed(exchange, app) for app in listed}
-
-    at_once = BoundedSemaphore(MOST_LOOK_UPS)
-
-    def look_up(app: App) -> None:
-        with at_once:
-            found[app.alias] = _look_up(exchange, caller, app)
-
-    jobs = [gevent.spawn(look_up, app) for app in listed]
-    gevent.joinall(jobs, timeout=max_wait)
-    gevent.killall(jobs, block=False)
-    return found
+    found = of_each(listed, lambda app: _look_up(exchange, caller, app), max_wait)
+    return {app.alias: found.get(app.alias) or _undescribed(exchange, app) for app in listed}
 
 
 def _undescribed(exchange: Exchange, app: App) -> Described:
@@ -146,12 +133,13 @@ def _undescribed(exchange: Exchange, app: App) -> Described:
 
 
 def _look_up(exchange: Exchange, caller: Caller, app: App) -> Described:
-    transport, endpoint = ReverseTransport(exchange.session), exchange.endpoint_id
+    transport = transport_for(exchange.session, exchange.chosen, app, f"{caller.name}:{caller.user}")
+    endpoint = exchange.endpoint_id
     try:
         form = LEARNT.form(endpoint, app, transport)
+        kind = LEARNT.find(endpoint, app, transport)
     except DuckError:
         return _undescribed(exchange, app)
-    kind = LEARNT.find(endpoint, app, transport)
     if caller.user and app.user:  # a token's user is not for the caller to change
         form = tuple(variable for variable in form if variable.name != app.user)
     return kind, tool_input(kind, form, filled=app.inputs)

@@ -110,22 +110,19 @@ _arrived: Final = Signal()
 """Wakes those who look for somebody else to ask."""
 
 
-def watch(attendance: Attendance, idle: Callable[[], float], heartbeat: float) -> None:
+def watch(attendance: Attendance, heartbeat: float) -> None:
     """Returns when the caller is held for gone; to be run in a greenlet of its own, and ended with `kill`.
 
-    idle: seconds since the run's last event. A caller who answers is asked for once per `heartbeat` seconds of silence;
-    one who does not is asked for again at once, and then again when a new caller comes.
+    A caller who answers is asked for once per `heartbeat` seconds, also while the run talks: its events come whether
+    anybody reads them or not (law 14). One who does not is asked for again at once, and then again when a new caller
+    comes.
     """
-    while True:
-        gevent.sleep(max(0.0, heartbeat - idle()))
-        while idle() >= heartbeat:
-            if _is_gone(attendance, idle, heartbeat):
-                return
-            gevent.sleep(heartbeat)
+    while not _is_gone(attendance, heartbeat):
+        gevent.sleep(heartbeat)
 
 
-def _is_gone(attendance: Attendance, idle: Callable[[], float], heartbeat: float) -> bool:
-    """Asks until the caller answers, or an event comes, or it is clear that nobody is there."""
+def _is_gone(attendance: Attendance, heartbeat: float) -> bool:
+    """Asks until the caller answers, or it is clear that nobody is there."""
     calls: list[float] = []
     while True:
         calls.append(time.monotonic())
@@ -137,7 +134,7 @@ def _is_gone(attendance: Attendance, idle: Callable[[], float], heartbeat: float
                 return False
             case Presence.GONE:
                 return True
-        if idle() < heartbeat or attendance.answered >= calls[0]:  # a late answer, or one to somebody else's call
+        if attendance.answered >= calls[0]:  # a late answer, or one to somebody else's call
             return False
         if len(calls) >= ENOUGH:
             if _latest.answered >= calls[-ENOUGH] or _is_enough_alone(calls):

@@ -1,6 +1,7 @@
 """Every route of Duck in one werkzeug Map: what is served, what `Allow` says, and what `GET /` lists come from it."""
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -9,6 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 
 from gateway.errors import DuckError
+from gateway.protocols.dify import paths
 
 
 class Route(StrEnum):
@@ -25,6 +27,10 @@ class Route(StrEnum):
     RESPONSES = "responses"
     MODELS = "models"
     MODEL = "model"
+    CHAT_MESSAGES = "chat-messages"
+    COMPLETION_MESSAGES = "completion-messages"
+    WORKFLOWS_RUN = "workflows-run"
+    DIFY = "dify"
     MCP = "mcp"
 
 
@@ -57,6 +63,21 @@ def _openai(path: str) -> tuple[str, ...]:
     return path.removeprefix("/v1"), f"/apps/<app_id>{path}", f"/apps/<app_id>{path.removeprefix('/v1')}"
 
 
+_RUNS: Final[Mapping[str, tuple[Route, str]]] = {
+    "/chat-messages": (Route.CHAT_MESSAGES, "Dify's own Service API: a chat, an agent or a chatflow."),
+    "/completion-messages": (Route.COMPLETION_MESSAGES, "The same: a text generator."),
+    "/workflows/run": (Route.WORKFLOWS_RUN, "The same: a workflow."),
+}
+
+
+def _difys() -> Iterator[Listed]:
+    """The paths of Dify's Service API that are served, for each app that they can be (protocols.dify.paths)."""
+    for entry in paths.TABLE:
+        if entry.reach is not paths.Reach.NONE:
+            route, about = _RUNS.get(entry.path, (Route.DIFY, f"Dify's Service API, {entry.reach.value}."))
+            yield Listed(route, f"/v1{entry.path}", entry.methods, about, (f"/apps/<app_id>/v1{entry.path}",))
+
+
 TABLE: Final = (
     Listed(Route.ABOUT, "/", ("GET",), "What this is."),
     Listed(Route.HEALTH, "/healthz", ("GET",), "Whether Duck runs; asks nothing of Dify."),
@@ -81,6 +102,7 @@ TABLE: Final = (
         "The apps as tools of the Model Context Protocol.",
         ("/apps/<app_id>/mcp",),
     ),
+    *_difys(),
     Listed(Route.TOKENS, "/tokens", ("POST",), "A short-lived token for one app and one user, for browsers."),
 )
 
@@ -137,6 +159,10 @@ def is_mcps(path: str) -> bool:
 
 def not_found(path: str) -> DuckError:
     """For a path that is not served."""
+    entry = paths.dify_path(path)
+    refused = entry and paths.refusal(entry, has_app_key=True)
+    if refused:
+        return refused
     if re.search("/v1/+v1(/|$)", f"/{path}"):
         return DuckError("not_found", "The path has /v1 twice.", "A client's base URL ends in one /v1.")
     if path.count("/chat/completions") > 1 or re.search("/(chat/completions|responses)/+(models|responses|chat)", path):

@@ -19,7 +19,8 @@ from gateway.exchange import Exchange, request_id_of
 from gateway.journal import Record, recorded
 from gateway.log import logger
 from gateway.origins import cors_headers, preflight_headers
-from gateway.protocols import classic, native
+from gateway.protocols import classic, dify, native
+from gateway.protocols.dify.paths import dify_path
 from gateway.protocols.mcp.errors import shape_of as mcp_shape_of
 from gateway.protocols.native import members
 from gateway.protocols.openai import chat, responses
@@ -28,8 +29,9 @@ from gateway.protocols.openai.models import model, model_list
 from gateway.protocols.protocol import Shape, Shaped, WireProtocol
 from gateway.rates import count_call
 from gateway.routes import Match, Route
-from gateway.running import answer_of_app, conversation_header
+from gateway.running import answer_of_app, answer_of_dify, conversation_header
 from gateway.streaming import place_of
+from gateway.titles import titled
 from gateway.tokens import Tokens, read_token_request
 from gateway.transports.storage import SessionStorage
 from gateway.wire import json_bytes
@@ -37,6 +39,9 @@ from gateway.wire import json_bytes
 _NATIVE: Final = WireProtocol(native.read, native.shape)
 _PROTOCOLS: Final[Mapping[Route | None, WireProtocol]] = {
     Route.DUCK: WireProtocol(classic.read, classic.shape, may_split_thinking=False),
+    Route.CHAT_MESSAGES: dify.CHAT_MESSAGES,
+    Route.COMPLETION_MESSAGES: dify.COMPLETION_MESSAGES,
+    Route.WORKFLOWS_RUN: dify.WORKFLOWS_RUN,
     Route.CHAT_COMPLETIONS: WireProtocol(chat.read, openai.shape, has_chat_ids=True),
     Route.RESPONSES: WireProtocol(responses.read, openai.responses_shape, has_chat_ids=True),
 }
@@ -112,6 +117,8 @@ def _respond(exchange: Exchange, match: Match | None) -> Response:
             return _token(exchange, caller)
         case Route.MODELS | Route.MODEL:
             return _models(exchange, caller, match)
+        case Route.DIFY:
+            return answer_of_dify(exchange, caller, match.app_id)
     protocol = _PROTOCOLS.get(match.route, _NATIVE)
     return answer_of_app(exchange, protocol, caller, match.app_id, lambda error: _shaped(exchange, error).body)
 
@@ -180,9 +187,10 @@ def _models(exchange: Exchange, caller: Caller, match: Match) -> Response:
     chosen = exchange.chosen
     bound = access.choose_app(chosen, caller, match.app_id) if match.app_id else None
     if match.model is not None:
-        return _json(model(bound or access.choose_app(chosen, caller, match.model)))
+        chosen_app = bound or access.choose_app(chosen, caller, match.model)
+        return _json(model(*titled(exchange, caller, [chosen_app])))
     apps = [bound] if bound else [app for app in access.exposed_apps(chosen, caller) if not app.fault]
-    return _json(model_list(apps))
+    return _json(model_list(titled(exchange, caller, apps)))
 
 
 def _error_response(exchange: Exchange, error: DuckError) -> Response:
@@ -210,6 +218,8 @@ def _shape(exchange: Exchange) -> Shape:
         return _MCP_SHAPE
     if exchange.route in _PROTOCOLS:
         return _PROTOCOLS[exchange.route].shape
+    if dify_path(exchange.request.path):
+        return dify.CHAT_MESSAGES.shape
     is_openais = exchange.route in _MODELS if exchange.route else routes.is_openais(exchange.request.path)
     return openai.shape if is_openais else _NATIVE.shape
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -20,11 +20,13 @@ from gateway.kinds import Kinds, Variable
 from gateway.limits import Limits
 from gateway.links import absolute_links
 from gateway.presence import Attendance, watch
+from gateway.seals import Seals, shown_ids
 from gateway.settings import Fault, Settings
 from gateway.slots import take_slot
 from gateway.streaming import HEARTBEAT, Run
 from gateway.thinking import split_thinking
 from gateway.transports.interface import AppTransport, Storage
+from gateway.uploads import with_uploads
 from gateway.view import View
 
 LEARNT: Final = Kinds()
@@ -47,6 +49,8 @@ MOST_INPUTS: Final = 500
 class Place:
     """Where a call happens. endpoint_id: what all caches and slots are keyed by (law 17). conversations, chats: the
     caller's, with this app. view: how much of the run is shown. request_id: for the log.
+    seals: what Dify's other ids leave in, where a reply holds them. kinds: of the apps that the route is for; empty for
+    any.
     """
 
     endpoint_id: str
@@ -57,6 +61,8 @@ class Place:
     settings: Settings
     view: View
     request_id: str
+    seals: Seals | None = None
+    kinds: frozenset[Kind] = frozenset()
 
 
 def start(call: AppCall, place: Place, fallback: Kind) -> Run:
@@ -76,6 +82,7 @@ def start(call: AppCall, place: Place, fallback: Kind) -> Run:
         is_local=place.transport.is_local,
         sdk_silence=place.transport.max_silence,
         run_timeout=place.settings.run_timeout,
+        has_app_key=place.transport.has_app_key,
     )
     attendance = Attendance(place.storage.presence)
     with ExitStack() as held:
@@ -105,22 +112,34 @@ def _events(call: AppCall, place: Place, fallback: Kind) -> Iterator[Event]:
         fitted, kind = _fitted(call, place, fallback)
         if kind is not Kind.WORKFLOW:  # the only kind that surely has no conversation
             place.conversations.prepare()
-        dicts = place.conversations.shown_in(place.transport.start(fitted, kind))
+        if place.seals:
+            place.seals.prepare()
+        source = place.transport.start(fitted, kind)
     except DuckError as error:
         yield Failed(error)
         return
-    yield from _watched(decode(dicts), call, place, fallback)
+    with closing(source):  # here, not wherever what a failure has left behind is collected
+        dicts = place.conversations.shown_in(source)
+        yield from _watched(decode(shown_ids(dicts, place.seals) if place.seals else dicts), call, place, fallback)
 
 
 def _fitted(call: AppCall, place: Place, fallback: Kind) -> tuple[AppCall, Kind | None]:
     """The call as the app takes it, and the kind that it is taken for; a query goes to a workflow's input."""
     app, endpoint, transport = call.app, place.endpoint_id, place.transport
     call = with_instructions(with_history(call, place.settings.memory_mode))
+    may_ask = call.query or transport.has_app_key
+    kind = LEARNT.find(endpoint, app, transport) if may_ask else LEARNT.known(endpoint, app)
+    if kind and place.kinds and kind not in place.kinds:
+        raise _wrong_route(kind)
+    call = with_uploads(call, transport)
     if call.metadata or call.files:
-        call = with_declared(call, _form(call, place))
+        form = _form(call, place)
+        takes_files = bool(call.files) and transport.has_app_key and kind is not Kind.WORKFLOW
+        takes_files = takes_files and LEARNT.takes_files(endpoint, app, transport)
+        call = with_declared(call, form, takes_files=takes_files, has_app_key=transport.has_app_key)
     call = with_defaults(call)
-    kind = LEARNT.find(endpoint, app, transport) if call.query else LEARNT.known(endpoint, app)
-    if call.query and kind is Kind.WORKFLOW:
+    takes_query_as_input = kind is Kind.WORKFLOW or (kind is Kind.COMPLETION and transport.has_app_key)
+    if call.query and takes_query_as_input:
         return _with_query_as_input(call, LEARNT.query_variable(endpoint, app, transport)), kind
     if not call.query and kind is None:
         return call, fallback
@@ -152,6 +171,12 @@ def _with_query_as_input(call: AppCall, variable: str) -> AppCall:
             "Send only one of them.",
         )
     return replace(call, query="", inputs={**call.inputs, variable: call.query})
+
+
+def _wrong_route(kind: Kind) -> DuckError:
+    """As Dify's API refuses it (recordings/service/workflow-via-chat-messages, chat-via-workflows-run)."""
+    route = {Kind.WORKFLOW: "/workflows/run", Kind.COMPLETION: "/completion-messages"}.get(kind, "/chat-messages")
+    return DuckError("wrong_route", f"This is {_NAMES[kind]}, and this route is for other apps.", f"Call {route}.")
 
 
 def _needs_query(kind: Kind) -> DuckError:
@@ -207,6 +232,8 @@ def _problem(started: Started, call: AppCall, place: Place) -> DuckError | None:
         and started.conversation_id not in ("", place.conversations.shown(call.conversation_id))
     ):
         return conversation_not_found()
+    if place.kinds and started.kind not in place.kinds:
+        return _wrong_route(started.kind)
     configured = call.app.kind
     if configured and (configured is Kind.WORKFLOW) != (started.kind is Kind.WORKFLOW):
         return _wrong_kind_configured(call, started.kind)
@@ -229,9 +256,11 @@ def _explained(error: DuckError, call: AppCall, place: Place) -> DuckError:
             return app_unavailable(call.app.alias) if is_listed else app_not_found()
         case "conversation_not_found":
             return conversation_not_found() if call.conversation_id else _no_model(call)
+        case "wrong_app_kind" if place.kinds and Kind.CHAT not in place.kinds:
+            return _wrong_route(Kind.CHAT)
         case "wrong_app_kind" if call.query and call.app.kind is Kind.WORKFLOW:
             return _wrong_kind_configured(call, Kind.CHAT)
-        case "dify_error" if _is_completion(call, place):
+        case "dify_error" if not place.transport.has_app_key and _is_completion(call, place):
             return completion_not_supported()
         case _:
             return error

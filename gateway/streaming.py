@@ -59,6 +59,9 @@ TRANSIT: Final = 5_000_000
 """Bytes per second that surely get from here to the daemon's reader, which the 120 ms above are counted from: megabytes
 wait in between (measured under remote debugging: 1 MiB takes about 60 ms to be read)."""
 
+CLOSING_WAIT: Final = 5.0
+"""Seconds for a source to close behind its ending; killed in the middle, it may leave a connection half closed."""
+
 TURN: Final = 0.01
 """Seconds of work after which a stream lets the others have theirs."""
 
@@ -70,8 +73,8 @@ class Run:
     """A run of an app, read by a greenlet of its own.
 
     events: pulled in that greenlet only. on_end: called once when the run is over or given up, from any greenlet.
-    name: the request's id, for the log. watch: returns when the caller is held for gone; it is given a function that
-    tells the seconds since the last event, and runs in a greenlet of its own, from a heartbeat's time on.
+    name: the request's id, for the log. watch: returns when the caller is held for gone; it runs in a greenlet of its
+    own, from a heartbeat's time on.
 
     seen: how many events have come. failure: the code of what the run has failed with, `""` for none.
     """
@@ -82,7 +85,7 @@ class Run:
         limits: Limits,
         on_end: Callable[[], None],
         name: str,
-        watch: "Watch | None" = None,
+        watch: Callable[[], None] | None = None,
     ) -> None:
         self.name = name
         self.seen = 0
@@ -93,6 +96,7 @@ class Run:
         self._signal = Signal()
         self._over = Signal()
         self._is_told = False
+        self._has_ended = False
         self._last_event = self._last_chunk = time.monotonic()
         self._own_deadline = self._hard_deadline = self._last_event + limits.own
         self._run_deadline = float("inf")
@@ -107,8 +111,12 @@ class Run:
 
     def stop(self) -> None:
         """Gives the run up, whatever state it is in. May be called twice, and from a finalizer."""
-        self._pump.kill(block=False)
-        self._finish()
+        if not self._is_over:
+            if self._has_ended:  # the pump is closing what it has read from, and is let
+                gevent.spawn_later(CLOSING_WAIT, self._pump.kill, block=False)
+            else:
+                self._pump.kill(block=False)
+            self._finish()
 
     def response_begins(self) -> None:
         """Starts the clock of the response: its first chunk is about to leave."""
@@ -198,6 +206,7 @@ class Run:
         turn_began = 0.0
         try:
             for event in events:
+                self._has_ended = isinstance(event, _ENDINGS)
                 self._put(event)
                 if self._is_over:  # given up: a source that never waits would not notice
                     return
@@ -223,8 +232,8 @@ class Run:
         self._waiting.append(event)
         self._signal.set()
 
-    def _watch(self, watch: "Watch") -> None:
-        watch(lambda: time.monotonic() - self._last_event)
+    def _watch(self, watch: Callable[[], None]) -> None:
+        watch()
         self._put(Failed(client_gone()))
         self.stop()
 
@@ -238,9 +247,6 @@ class Run:
     @property
     def _is_over(self) -> bool:
         return self._over.is_set()
-
-
-type Watch = Callable[[Callable[[], float]], None]
 
 
 def client_gone() -> DuckError:

@@ -1,29 +1,48 @@
-"""What the workbench's host and its apps agree on: the Dify side of one reverse invocation.
+"""What the workbench's host and its apps agree on: the Dify side of one run of an app.
 
-The host (`host.py` and its neighbours) speaks to the plugin; an app answers as Dify's inner API would. Neither knows
-more of the other than the names in this module.
+The host (`host.py` and its neighbours) speaks to the plugin, over reverse invocation or over the Service API; an app
+answers as Dify's inner API would. Neither knows more of the other than the names in this module.
 """
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+END_USER_ID: Final = "5f0c3d6e-4b7a-4c1e-9d28-6a1e0b7f9c34"
+"""The user of every run over reverse invocation, which has one end user for all callers (facts: wire section 5)."""
 
 type DifyEvent = dict[str, Any]
 """One event as Dify sends it, e.g. `{"event": "message", "answer": "Hi", …}` (facts: wire section 2)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
-    """What is left of a plugin's call when it reaches Dify's inner API.
+class Upload:
+    """A file that a user has uploaded. `extension` has no dot; `size` is in bytes."""
 
-    The daemon keeps only these members: `files` is dropped and `user` is ignored (daemon: dify_invocation/types.go,
-    `InvokeAppSchema`). `query` and `conversation_id` are `""` when the plugin sent none.
+    id: str
+    name: str
+    extension: str
+    mime_type: str
+    size: int
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What is left of a call when it reaches the app.
+
+    Of a reverse invocation the daemon keeps only the first four members: `files` is dropped and `user` is ignored
+    (daemon: dify_invocation/types.go, `InvokeAppSchema`). `query` and `conversation_id` are `""` when none was sent.
+    `files` are the items of Dify's `files`; `uploads`, by id, are those that this user may name.
     """
 
     app_id: str
     query: str
     inputs: dict[str, Any]
     conversation_id: str
+    user: str = END_USER_ID
+    files: tuple[Mapping[str, Any], ...] = ()
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
 
 
 class Refused(Exception):
@@ -49,7 +68,10 @@ class Broken(Exception):
 
 
 class App(Protocol):
-    """One app of a Dify workspace."""
+    """One app of a Dify workspace. `mode` is Dify's word for its kind; "" where there is no such app."""
+
+    @property
+    def mode(self) -> str: ...
 
     def run(self, call: Invocation) -> AsyncIterator[DifyEvent]:
         """Yields the run's events in Dify's order and pace.

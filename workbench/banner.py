@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from workbench.hooks import Hook
+from workbench.service_api.catalogue import KEY_PREFIX
 
 _SAMPLES: Final[tuple[tuple[str, str, str, str, dict[str, Any]], ...]] = (
     ("a streamed chat", "echo", "chat", "-N", {"query": "Hello Duck, what do you say?"}),
@@ -15,14 +16,21 @@ _SAMPLES: Final[tuple[tuple[str, str, str, str, dict[str, Any]], ...]] = (
 """Title, app, route, curl's option, and the body of the plugin's native API."""
 
 
-def banner(url: str, hook: Hook, aliases: Collection[str]) -> str:
-    """The lines for a hook at `url` whose apps have these aliases."""
+def banner(url: str, hook: Hook, aliases: Collection[str], service_url: str) -> str:
+    """The lines for a hook at `url` whose apps have these aliases. `service_url` is the Service API's base URL."""
     key = _first_key(hook.settings)
     lines = [f"key: {key}"] if key else []
     for title, alias, route, option, body in _SAMPLES:
         if alias in aliases:
             lines += ["", f"# {title}", _curl(f"{url}{route}/{alias}", option, key, body)]
+    if "echo" in aliases:
+        lines += ["", "# Dify's own Service API, an app's key", _curl(*_service_sample(service_url))]
     return "\n".join([*lines, ""])
+
+
+def _service_sample(url: str) -> tuple[str, str, str, dict[str, Any]]:
+    body = {"query": "Hello Dify", "inputs": {}, "user": "ann", "response_mode": "streaming"}
+    return f"{url}/chat-messages", "-N", f"{KEY_PREFIX}echo", body
 
 
 def _first_key(settings: Mapping[str, Any]) -> str:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from workbench.app import App
-from workbench.apps import DEMO_APPS, ServiceError, demo_apps, recorded_apps, service_apps
+from workbench.apps import DEMO_APPS, TEST_APPS, ServiceError, demo_apps, recorded_apps, service_apps
 from workbench.banner import banner
 from workbench.hooks import BadHooks, Hook, read_hooks, stable_id, with_apps
 from workbench.host import Host, Options
+from workbench.service_api import Entry, entries, recorded_services
 from workbench.terminal import Terminal
 
 HERE: Final = Path(__file__).resolve().parent
@@ -28,11 +29,15 @@ DEFAULT_HOOK: Final = "duck"
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The apps behind the hooks: by id, their ids by alias, and the part of those that no hook lists yet."""
+    """The apps behind the hooks: by id, their ids by alias, and the part of those that no hook lists yet.
+
+    `entries` are those of the Service API.
+    """
 
     apps: Mapping[str, App]
     aliases: Mapping[str, str]
     added: Mapping[str, str]
+    entries: tuple[Entry, ...]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,9 +61,9 @@ async def _run(options: Options, hooks: Mapping[str, Hook], cast: Cast, terminal
 
     def greet(url: str) -> None:
         if not quiet:
-            terminal.show(banner(url, next(iter(hooks.values())), cast.aliases.keys()))
+            terminal.show(banner(url, next(iter(hooks.values())), cast.aliases.keys(), host.service_api.url))
 
-    host = Host(options, hooks, cast.apps, terminal, greet)
+    host = Host(options, hooks, cast.apps, terminal, greet, cast.entries)
     running = asyncio.create_task(host.run())
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
@@ -74,9 +79,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to serve at (%(default)s)")
     parser.add_argument("--port", type=int, default=8787, help="port to serve at, 0 for any free one (%(default)s)")
+    parser.add_argument(
+        "--service-port", type=int, default=0, metavar="N", help="port of the Service API, 0 for any free one (0)"
+    )
     parser.add_argument("--hooks", type=Path, default=HERE / "demo.yaml", metavar="FILE", help="the endpoints to serve")
     parser.add_argument("--quiet", action="store_true", help="print no key and no examples")
-    parser.add_argument("--control", action="store_true", help="let tests see and disturb storage (/workbench/storage)")
+    parser.add_argument("--control", action="store_true", help="let tests see and disturb it (/workbench/…)")
     plugin = parser.add_argument_group("the plugin")
     plugin.add_argument(
         "--plugin", type=Path, metavar="DIR", help="its directory (this one, or the workbench's parent)"
@@ -138,19 +146,33 @@ def _options(given: argparse.Namespace) -> Options:
         reload=given.reload,
         replicas=given.replicas,
         control=given.control,
+        service_port=given.service_port,
     )
 
 
 def _cast(given: argparse.Namespace) -> Cast:
-    """Demo apps always; a recording or a real app takes the place of a demo app of the same alias."""
-    added: dict[str, App] = {}
-    if given.recordings:
-        added |= recorded_apps(given.recordings, given.speed)
-    if given.dify:
-        added |= service_apps(given.dify, _pairs(given.app))
-    ids = {alias: stable_id("app", alias) for alias in added}
-    by_id = {ids[alias]: app for alias, app in added.items()}
-    return Cast(apps={**demo_apps(), **by_id}, aliases={**DEMO_APPS, **ids}, added=ids)
+    """Demo apps always; a recording or a real app takes the place of a demo app of the same alias.
+
+    The Service API has a recording of its own in place of the same case's over reverse invocation, and no real app:
+    that has its own Service API.
+    """
+    recorded = recorded_apps(given.recordings, given.speed) if given.recordings else {}
+    services = recorded_services(given.recordings, given.speed) if given.recordings else {}
+    real = service_apps(given.dify, _pairs(given.app)) if given.dify else {}
+    ids = {alias: stable_id("app", alias) for alias in {**recorded, **services, **real}}
+    added = {alias: ids[alias] for alias in {**recorded, **real}}
+    own, real_apps = demo_apps(), _by_id(ids, real)
+    offered = {**own, **_by_id(ids, recorded), **_by_id(ids, services)}
+    return Cast(
+        apps={**own, **_by_id(ids, recorded), **real_apps},
+        aliases={**DEMO_APPS, **added},
+        added=added,
+        entries=entries(offered, {**DEMO_APPS, **TEST_APPS, **ids}),
+    )
+
+
+def _by_id(ids: Mapping[str, str], apps: Mapping[str, App]) -> dict[str, App]:
+    return {ids[alias]: app for alias, app in apps.items()}
 
 
 def _hooks(path: Path, added: Mapping[str, str]) -> dict[str, Hook]:

@@ -15,6 +15,7 @@ import yaml
 
 _NAMESPACE: Final = UUID("3f1f9e0c-6f0e-4c39-9d3b-0d8c0b7f5a11")
 """Any constant will do; it keeps the ids the same from one start to the next."""
+SERVICE_API: Final = "{service_api}"
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MEMBERS: Final = frozenset({"workspace", "settings"})
 
@@ -64,6 +65,15 @@ def _hook(path: Path, name: object, entry: object) -> Hook:
     if not isinstance(workspace, str) or not isinstance(settings, dict):
         raise BadHooks(f"{path}: {name} needs a text as workspace and a mapping as settings")
     return Hook(name, workspace, settings)
+
+
+def with_service_api(hook: Hook, url: str) -> Hook:
+    """The hook with the base URL of the workbench's Service API wherever a text setting says `{service_api}`."""
+    filled = {
+        name: value.replace(SERVICE_API, url) if isinstance(value, str) else value
+        for name, value in hook.settings.items()
+    }
+    return replace(hook, settings=filled)
 
 
 def with_apps(hook: Hook, added: Mapping[str, str]) -> Hook:

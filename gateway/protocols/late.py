@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from gateway.answer import Answer
 from gateway.errors import DuckError
 from gateway.events import Event, Failed, Finished, Paused, Silence, Writer
+from gateway.protocols.protocol import Whole
 
 
-def late_writer(answer: Answer, whole: Callable[[Answer], bytes], failure: Callable[[DuckError], bytes]) -> Writer:
+def late_writer(answer: Answer, reply: Whole, failure: Callable[[DuckError], bytes]) -> Writer:
     """What is still to be written. answer: what has come so far. failure: the body of an error."""
 
     def write(events: Iterator[Event]) -> Iterator[bytes]:
@@ -20,9 +21,9 @@ def late_writer(answer: Answer, whole: Callable[[Answer], bytes], failure: Calla
                 case Silence():
                     yield b" "
                 case Failed(error=error):
-                    yield failure(error)
+                    yield reply.write_failed(answer) or failure(error)
                 case Finished() | Paused():
-                    yield whole(answer)
+                    yield reply.write(answer)
                 case _:
                     yield b""
 

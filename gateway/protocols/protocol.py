@@ -9,7 +9,7 @@ from werkzeug import Request
 from gateway.answer import Answer
 from gateway.call import Asked
 from gateway.errors import DuckError
-from gateway.events import Writer
+from gateway.events import Kind, Writer
 from gateway.view import View
 
 
@@ -27,12 +27,14 @@ class Whole:
     """A reply that leaves when the run has ended. write: its body. is_json: so that white space may go before it.
 
     late: the stream that stands for it when the run takes long, where the client takes both; None where it does not.
+    write_failed: the body of a run that has failed, where that is no error of the protocol's; None where it is.
     """
 
     content_type: str
     write: Callable[[Answer], bytes]
     is_json: bool = True
     late: Streamed | None = None
+    write_failed: Callable[[Answer], bytes | None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,14 @@ class WireProtocol:
     is known; raises `DuckError` for what the protocol can't take.
 
     may_split_thinking: whether `<think>` blocks can be told apart in it. has_chat_ids: whether its clients name their
-    chats in a header.
+    chats in a header. shows_difys_ids: whether its replies hold ids of Dify's beside the conversation's, which leave
+    sealed. new_answer: what a run is gathered in. kinds: of the apps that the route is for; empty for any.
     """
 
     read: Callable[[Request], tuple[Asked, Callable[[View], Reply]]]
     shape: Shape
     may_split_thinking: bool = True
     has_chat_ids: bool = False
+    shows_difys_ids: bool = False
+    new_answer: Callable[[View], Answer] = View.new_answer
+    kinds: frozenset[Kind] = frozenset()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from gateway.settings.form import Form, split
+from gateway.settings.form import MASK, MASK_PROBLEM, Form, split
 from gateway.settings.values import (
     ANONYMOUS,
     DEFAULT_CALLER,
@@ -37,9 +37,6 @@ _BEGUN: Final = re.compile(r"([a-z][a-z0-9_-]{0,31})[(\[{][^(\[{]*")
 
 _FULL_WIDTH: Final = str.maketrans("\uff08\uff09", "()")
 """The parentheses of a Chinese or Japanese keyboard."""
-
-_MASK: Final = "****"
-"""How Dify shows a stored secret in its form (`ab****yz`)."""
 
 
 class CallersReader:
@@ -134,8 +131,8 @@ def _name_problem(name: str) -> str:
 
 
 def _key_problem(key: str) -> str:
-    if _MASK in key:
-        return "Dify's mask was edited; enter the whole value again"
+    if MASK in key:
+        return MASK_PROBLEM
     if key.endswith("(stdin)="):
         return "is what openssl prints before a hash; write sha256: and the hash, without a space"
     if key.lower().startswith("sha256:"):

@@ -13,6 +13,11 @@ _SEPARATORS: Final = ",;\uff0c\u3001\uff1b"
 _ITEM: Final = re.compile(rf"(?:\([^()]*\)|[^{_SEPARATORS}\s])+")
 """An entry of a list: separators inside parentheses don't split (DESIGN section 4)."""
 
+MASK: Final = "****"
+"""How Dify shows a stored secret in its form (`ab****yz`)."""
+
+MASK_PROBLEM: Final = "Dify's mask was edited; enter the whole value again"
+
 
 class Form:
     """What Dify sent, and the faults found in it."""

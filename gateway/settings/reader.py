@@ -7,6 +7,7 @@ an app that answers 500. Faults name the setting and the entry, never its conten
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
@@ -20,9 +21,11 @@ from gateway.origins import Origins, origin_problem
 from gateway.settings.apps import read_apps
 from gateway.settings.callers import CallersReader
 from gateway.settings.form import Form, split
+from gateway.settings.service import read_service
 from gateway.settings.values import (
     DEFAULT_MAX_STREAMS,
     Access,
+    App,
     ConversationIds,
     Exposure,
     Fault,
@@ -84,14 +87,15 @@ class _Switch(StrEnum):
 
 def _read(form: Form) -> Settings:
     apps, default_app = read_apps(form)
+    service, service_faults = read_service(form, apps)
     exposure = form.choice("exposure", Exposure, Exposure.LISTED)
     access = form.choice("access", Access, Access.KEY)
     if access is Access.OPEN and exposure is Exposure.WORKSPACE:
         form.fail("access", "open can't be combined with exposure: workspace")
     access_keys, scopes = CallersReader(form, apps, exposure).read()
     return Settings(
-        apps=apps,
-        default_app=default_app,
+        apps=tuple(_with_fault(app, service_faults) for app in apps),
+        default_app=_with_fault(default_app, service_faults) if default_app else None,
         exposure=exposure,
         access=access,
         access_keys=access_keys,
@@ -107,9 +111,16 @@ def _read(form: Form) -> Settings:
         keep_alive=form.choice("keep_alive", _Switch, _Switch.OFF) is _Switch.ON,
         files_url=_files_url(form),
         max_streams=_max_streams(form),
+        service=service,
         faults=tuple(form.faults),
         fatal=tuple(form.fatal),
     )
+
+
+def _with_fault(app: App, faults: Mapping[str, Fault]) -> App:
+    """The app with the fault of its key, where it has none of its own. faults: by app id."""
+    fault = app.fault or faults.get(app.app_id)
+    return replace(app, fault=fault) if fault else app
 
 
 def _origins(form: Form) -> Origins:

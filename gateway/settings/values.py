@@ -130,6 +130,16 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Service:
+    """Dify's Service API. url: its address, `/v1` included, no slash at its end; `""` for none. keys: those of apps, by
+    app id; none where there is no address.
+    """
+
+    url: str = ""
+    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What an operator has chosen. faults: all of them; `fatal`: those that govern every call."""
 
@@ -150,6 +160,7 @@ class Settings:
     keep_alive: bool = False
     files_url: str = ""
     max_streams: int = DEFAULT_MAX_STREAMS
+    service: Service = field(default_factory=Service)
     faults: tuple[Fault, ...] = ()
     fatal: tuple[Fault, ...] = ()
 

@@ -1,6 +1,6 @@
 """What the gateway asks of a way to Dify."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Protocol
 
 from gateway.call import AppCall
@@ -21,7 +21,22 @@ class AppTransport(Protocol):
         """Seconds without an event after which the way itself gives up."""
         ...
 
-    def start(self, call: AppCall, kind: Kind | None) -> Iterator[Raw]:
+    @property
+    def has_app_key(self) -> bool:
+        """Whether it goes by the app's own key: then any kind of app runs, for a true end user, with files, and as long
+        as it takes.
+        """
+        ...
+
+    def kind(self) -> Kind | None:
+        """What Dify says that the app is; None where it does not say. Raises `DuckError`."""
+        ...
+
+    def upload(self, filename: str, content: bytes, mime_type: str) -> str:
+        """Gives Dify a file for a call; its id there. Raises `DuckError`, where this way carries no files too."""
+        ...
+
+    def start(self, call: AppCall, kind: Kind | None) -> Generator[Raw]:
         """The run's events as Dify sends them. kind: what is known of the app, None for nothing.
 
         Nothing is sent before the first `next` (law 5). Raises `DuckError`, at once or from any `next`.

@@ -4,7 +4,7 @@ The only module that knows the SDK's session. Always streaming: agent apps refus
 early errors nor progress.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Final
 
 from dify_plugin.config.config import InstallMethod
@@ -36,7 +36,19 @@ class ReverseTransport:
         """Seconds without an event after which the SDK gives up."""
         return float(self._session.max_invocation_timeout)
 
-    def start(self, call: AppCall, kind: Kind | None) -> Iterator[Raw]:
+    @property
+    def has_app_key(self) -> bool:
+        return False
+
+    def kind(self) -> Kind | None:
+        """Dify does not tell a plugin."""
+        return None
+
+    def upload(self, filename: str, content: bytes, mime_type: str) -> str:  # noqa: ARG002 - it takes none
+        """What is uploaded this way is a tool's file, and none that a call could name (wire section 6)."""
+        raise DuckError("files_not_supported", "The platform's way from a plugin to an app carries links only.")
+
+    def start(self, call: AppCall, kind: Kind | None) -> Generator[Raw]:
         """The run's events. kind: chooses the interface; all three are one call to Dify, which goes by the app's mode.
 
         Raises `DuckError`: `payload_too_large` at once, all else from the first `next` on.
@@ -50,7 +62,7 @@ class ReverseTransport:
         except Exception as error:  # the SDK raises plain Exception for all it is told
             raise from_platform(str(error)) from error
 
-    def _invoke(self, call: AppCall, kind: Kind | None) -> Iterator[Raw]:
+    def _invoke(self, call: AppCall, kind: Kind | None) -> Generator[Raw]:
         app, inputs = self._session.app, dict(call.inputs)
         if kind is Kind.WORKFLOW:
             return app.workflow.invoke(app_id=call.app.app_id, inputs=inputs, response_mode="streaming")
@@ -65,7 +77,7 @@ class ReverseTransport:
         )
 
 
-def _diagnosed(dicts: Iterator[Raw]) -> Iterator[Raw]:
+def _diagnosed(dicts: Iterator[Raw]) -> Generator[Raw]:
     try:
         yield from dicts
     except DuckError:

@@ -428,8 +428,8 @@ def test_without_a_name_it_is(raw: dict[str, Any], expected: str, name: str | No
     ("raw", "says"),
     [
         pytest.param({}, "Its operator picks one", id="no app at all"),
-        pytest.param({"apps": f"a={ID},b={OTHER_ID}"}, "end of the path", id="two apps and no default"),
-        pytest.param({"exposure": "workspace"}, "end of the path", id="every app of the workspace"),
+        pytest.param({"apps": f"a={ID},b={OTHER_ID}"}, "in the path", id="two apps and no default"),
+        pytest.param({"exposure": "workspace"}, "in the path", id="every app of the workspace"),
     ],
 )
 def test_without_a_name_and_a_default_it_is_a_404_that_says_what_to_do(raw: dict[str, Any], says: str) -> None:

@@ -7,10 +7,10 @@ import gevent
 import pytest
 
 from gateway.chats import BUCKETS, MAX_ID_LENGTH, MOST_IN_BUCKET, Chats, chat_id_of
-from gateway.conversations import Holder
 from gateway.diagnosis import storage_unavailable
 from gateway.errors import DuckError
 from gateway.presence import Presence
+from gateway.seals import Holder
 
 HOLDER: Final = Holder("endpoint", "web", "", "app")
 HANDLE: Final = "x" * 66

@@ -15,10 +15,11 @@ from werkzeug import Request, Response
 from werkzeug.test import EnvironBuilder
 
 from gateway import serve
-from gateway.conversations import Conversations, Holder
+from gateway.conversations import Conversations
 from gateway.detail import Detail
 from gateway.errors import DuckError
 from gateway.events import Kind, Raw
+from gateway.seals import Holder
 from gateway.secret import KEY, SIZE
 from gateway.transports.storage import SessionStorage
 from tests.gateway.fake_dify import FakeApp, FakeDify, FakeStorage

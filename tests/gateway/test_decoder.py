@@ -1,5 +1,7 @@
 import itertools
+import json
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -30,6 +32,8 @@ from gateway.events import (
 )
 from tests.gateway.mutations import broken_runs
 from tests.gateway.recorded import HANDMADE, RECORDINGS, RUNS, Recording
+
+SERVICE: Final = Path(__file__).resolve().parents[2] / "recordings" / "service"
 
 ENDINGS: Final[Mapping[str, str]] = {
     **dict.fromkeys(
@@ -667,16 +671,96 @@ def test_a_malformed_file_raises_nothing(file: Raw) -> None:
     assert ending_of(events[-1]) == "succeeded"
 
 
+def may_be_left_out(raw: Raw) -> bool:
+    """An `error` that comes first, and a run behind the end of a chat that is not its own."""
+    conversation = raw.get("conversation_id")
+    has_none = not isinstance(conversation, str) or not conversation
+    return raw.get("event") == "error" or ("workflow_run_id" in raw and has_none)
+
+
 @given(dicts=broken_runs, breaks=st.booleans())
 @example(dicts=[{"event": ["message"]}], breaks=False)
 @example(dicts=[{"event": "message_end", "metadata": {"retriever_resources": [None, {}]}, "files": 5}], breaks=False)
 def test_any_dict_is_decoded_and_the_run_still_ends_once(dicts: list[dict[str, Any]], breaks: bool) -> None:
     events = list(decode(breaking(*dicts) if breaks else iter(dicts)))
     passed_on = raws_of(events)
-    assert [raw for raw in passed_on if raw.get("event") != "error"] == [
-        raw for raw in dicts if raw.get("event") != "error"
-    ]
+    assert [raw for raw in passed_on if not may_be_left_out(raw)] == [raw for raw in dicts if not may_be_left_out(raw)]
     assert len(passed_on) <= len(dicts)
     assert isinstance(events[-1], Finished | Paused | Failed)
     assert not any(isinstance(event, Finished | Paused | Failed) for event in events[:-1])
     assert sum(isinstance(event, Started) for event in events) <= 1
+
+
+# -- What only the Service API sends -------------------------------------------------------------------------------
+
+
+def service_dicts(name: str) -> tuple[Raw, ...]:
+    """A recorded stream of the Service API, without its pings."""
+    lines = (SERVICE / f"{name}.streaming.sse").read_text("utf-8").split("\n")
+    return tuple(json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
+
+
+def test_what_dify_makes_up_behind_the_answer_to_a_moderated_input_is_left_out() -> None:
+    dicts = service_dicts("chatflow-mod-input")
+    assert [raw["event"] for raw in dicts] == ["message", "message_end", "workflow_started", "workflow_finished"]
+    events = decoded(*dicts)
+    assert raws_of(events) == list(dicts[:2])
+    assert ending_of(events[-1]) == "succeeded"
+
+
+def test_a_chatflows_own_run_behind_its_message_is_kept() -> None:
+    finished = {"event": "workflow_finished", **IDS, "workflow_run_id": "r", "data": {"status": "stopped"}}
+    events = decoded(message_end(), finished)
+    assert (raws_of(events)[-1], ending_of(events[-1])) == (finished, "stopped")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("workflow-full-badjson", "The input cfg must be a dict."),
+        ("workflow-full-missing", "The input name is required."),
+        ("workflow-inputs-missing", "The input n is required."),
+        ("workflow-missing", "The input query is required."),
+    ],
+)
+def test_inputs_that_a_form_refuses_are_a_400_before_anything_else(name: str, said: str) -> None:
+    (failed,) = decoded(*service_dicts(name))
+    assert isinstance(failed, Failed)
+    assert (failed.error.code, failed.error.status, failed.error.message) == ("invalid_input", 400, said)
+
+
+STARTED_ONLY: Final[Raw] = service_dicts("workflow-missing")[0]
+
+
+def finished_at_once(**data: Any) -> Raw:
+    """The end of the recorded run that its form refused, with these members changed."""
+    raw = service_dicts("workflow-missing")[1]
+    return {**raw, "data": {**raw["data"], **data}}
+
+
+@pytest.mark.parametrize(
+    ("dicts", "ending"),
+    [
+        pytest.param([finished_at_once(error="Something else")], "app_failed", id="another reason"),
+        pytest.param([finished_at_once(error="missing query")], "app_failed", id="a refusal of something else"),
+        pytest.param([finished_at_once(total_steps=1)], "app_failed", id="a step was run"),
+        pytest.param([finished_at_once(status="succeeded", error=None)], "succeeded", id="no failure"),
+        pytest.param([], "incomplete_run", id="nothing more"),
+        pytest.param([{"event": "ping"}, finished_at_once()], "app_failed", id="something between"),
+    ],
+)
+def test_any_other_run_that_ends_at_once_is_told_whole(dicts: list[Raw], ending: str) -> None:
+    events = decoded(STARTED_ONLY, *dicts)
+    assert (raws_of(events), ending_of(events[-1])) == ([STARTED_ONLY, *dicts], ending)
+
+
+def test_a_break_behind_the_first_dict_of_a_run_does_not_lose_it() -> None:
+    events = list(decode(breaking(STARTED_ONLY)))
+    assert (type(events[0]), raws_of(events)) == (Started, [STARTED_ONLY])
+
+
+@every_run({name: run for name, run in RUNS.items() if not failed_at_once(run)})
+def test_a_run_that_has_begun_is_told_before_its_second_dict_comes(run: Recording) -> None:
+    dicts = iter(run.dicts)
+    assert isinstance(next(decode(dicts)), Started)
+    assert list(dicts) == list(run.dicts[1:])

@@ -1,14 +1,24 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.diagnosis import MAX_CAUSE, from_error_event, from_platform, from_run_error, readable, without_traceback
+from gateway.diagnosis import (
+    MAX_CAUSE,
+    from_error_event,
+    from_platform,
+    from_run_error,
+    from_service_reply,
+    readable,
+    without_traceback,
+)
 from gateway.errors import STATUS, DuckError
 from gateway.events import Raw
+from tests.gateway.mutations import json_values
 from tests.gateway.recorded import RECORDINGS, blocking_lines
 
 NEVER_SAID: Final = ('{"', "Traceback", "/app/", "http://api:5001", 'File "')
@@ -406,6 +416,136 @@ def test_every_failure_has_a_sentence_and_a_remedy(text: str) -> None:
     assert error.status in (STATUS[error.code], 429)
 
 
+# -- Dify's Service API --------------------------------------------------------------------------------------------
+
+
+def service_reply(status: int, code: str, message: str) -> DuckError:
+    body = json.dumps({"code": code, "message": message, "status": status})
+    return from_service_reply(status, body.encode(), "support", is_run=True)
+
+
+PAGE: Final = b"<html><body>Traceback at http://api:5001 in /app/api/x.py</body></html>"
+SERVICE: Final = Path(__file__).resolve().parents[2] / "recordings" / "service"
+
+SETTINGS: Final = "Its operator mends it in the endpoint's settings."
+NO_CONVERSATION: Final = (
+    "Dify does not know this conversation of this user and app, or it has ended. Start without conversation_id."
+)
+
+SERVICE_RECORDINGS: Final[Mapping[str, tuple[int, str, str]]] = {
+    "chat-form-missing.streaming": (400, "invalid_input", f"The input name is required. {FORM}"),
+    "chat-nonuuid-conversation.streaming": (404, "conversation_not_found", NO_CONVERSATION),
+    "chat-unknown-conversation.streaming": (404, "conversation_not_found", NO_CONVERSATION),
+    "chat-conv.messages-unknown": (404, "conversation_not_found", NO_CONVERSATION),
+    "chat-conv.delete-again": (404, "conversation_not_found", NO_CONVERSATION),
+    "chat-conv.feedback-unknown": (
+        404,
+        "not_found",
+        "Dify refused this: Message Not Exists. Ids are those that this caller was given for this app.",
+    ),
+    "workflow-run-detail-unknown": (
+        404,
+        "not_found",
+        "Dify refused this: Workflow run not found. Ids are those that this caller was given for this app.",
+    ),
+    "chat-conv.feedback-bad": (
+        400,
+        "invalid_request",
+        "Dify refused this: rating: Input should be 'like' or 'dislike'. Correct the request.",
+    ),
+    "chat-conv.rename-empty": (
+        400,
+        "invalid_request",
+        "Dify refused this: name is required when auto_generate is false. Correct the request.",
+    ),
+    "chat-via-workflows-run.streaming": (
+        400,
+        "wrong_app_kind",
+        (
+            "The app support is not of the kind that it was called as. Call it by the route of its kind; its operator "
+            "corrects a wrong kind in the setting apps."
+        ),
+    ),
+    "chat.badkey": (
+        500,
+        "misconfigured",
+        f"Duck's settings have a fault: dify_api_keys: Dify does not accept the key of support. {SETTINGS}",
+    ),
+    "chat-err0.blocking": (
+        502,
+        "provider_error",
+        f"The app's model provider failed (HTTP 500): fake provider error 500. {PROVIDER}",
+    ),
+}
+"""What a recorded refusal of the Service API means: status, code and whole sentence."""
+
+
+@pytest.mark.parametrize("name", SERVICE_RECORDINGS)
+def test_a_recorded_refusal_of_the_service_api_means(name: str) -> None:
+    body = (SERVICE / f"{name}.json").read_bytes()
+    assert (
+        outcome(from_service_reply(json.loads(body)["status"], body, "support", is_run=True))
+        == SERVICE_RECORDINGS[name]
+    )
+
+
+SERVICE_REPLIES: Final[Mapping[str, tuple[DuckError, int, str]]] = {
+    "a page as an error": (from_service_reply(500, PAGE, "support", is_run=True), 502, "dify_error"),
+    "a proxy's error": (from_service_reply(502, PAGE, "support", is_run=True), 502, "dify_unreachable"),
+    "Dify's own 503": (service_reply(503, "provider_down", "x"), 502, "dify_error"),
+    "a redirect": (from_service_reply(301, b"", "support", is_run=True), 500, "misconfigured"),
+    "another kind of reply": (from_service_reply(200, PAGE, "support", is_run=True), 500, "misconfigured"),
+    "a page that is not there": (from_service_reply(404, PAGE, "support", is_run=True), 500, "misconfigured"),
+    "a method of no route": (
+        service_reply(405, "method_not_allowed", "The method is not allowed for the requested URL."),
+        500,
+        "misconfigured",
+    ),
+    "another API's error": (from_service_reply(400, b'{"error": "no"}', "support", is_run=True), 500, "misconfigured"),
+    "an app whose API is off": (
+        service_reply(403, "forbidden", "The app's API service has been disabled."),
+        502,
+        "app_unavailable",
+    ),
+    "an app without a model": (service_reply(400, "app_unavailable", "App unavailable"), 502, "app_not_published"),
+    "a conversation that has ended": (
+        service_reply(400, "conversation_completed", "The conversation has ended. Please start a new conversation."),
+        404,
+        "conversation_not_found",
+    ),
+    "no credit": (service_reply(400, "provider_quota_exceeded", "Your quota is used up."), 429, "quota_exceeded"),
+    "a provider without a key": (service_reply(400, "provider_not_initialize", "No key."), 502, "provider_error"),
+    "a provider's 429": (service_reply(429, "rate_limit_error", "Slow down."), 429, "provider_error"),
+    "too many at once": (service_reply(429, "too_many_requests", "Too many requests."), 503, "dify_busy"),
+    "a file too large": (service_reply(413, "file_too_large", "File size exceeded."), 413, "payload_too_large"),
+    "a file of no known type": (
+        service_reply(415, "unsupported_file_type", "File type not allowed."),
+        415,
+        "unsupported_media_type",
+    ),
+    "no file": (service_reply(400, "no_file_uploaded", "Please upload your file."), 400, "invalid_request"),
+    "a form that was filled in": (service_reply(412, "human_input_form_submitted", "Late."), 400, "invalid_request"),
+    "a refusal without a word": (service_reply(400, "invalid_param", ""), 404, "conversation_not_found"),
+}
+
+
+@pytest.mark.parametrize(("error", "status", "code"), SERVICE_REPLIES.values(), ids=list(SERVICE_REPLIES))
+def test_a_reply_of_the_service_api_means(error: DuckError, status: int, code: str) -> None:
+    assert (error.status, error.code) == (status, code)
+    said = error.sentence(with_cause=True)
+    assert [never for never in (*NEVER_SAID, "html") if never in said] == []
+    assert error.message.endswith(".")
+    assert error.remedy.endswith(".")
+
+
+@given(
+    status=st.integers(200, 599),
+    body=st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()),
+)
+def test_any_reply_of_the_service_api_is_read_without_raising(status: int, body: bytes) -> None:
+    assert from_service_reply(status, body, "support", is_run=True).status >= 400
+
+
 # -- The readable part of a text -----------------------------------------------------------------------------------
 
 
@@ -470,6 +610,11 @@ READERS: Final[Mapping[str, Callable[[str], str]]] = {
     "from_error_event": lambda text: from_error_event({"code": "completion_request_error", "message": text}).sentence(
         with_cause=True
     ),
+    "from_service_reply": lambda text: service_reply(400, "invalid_param", text).sentence(with_cause=True),
+    "from_service_reply, not found": lambda text: service_reply(404, "not_found", text).sentence(with_cause=True),
+    "from_service_reply, bare": lambda text: from_service_reply(
+        500, text.encode("utf-8", "surrogatepass"), "support", is_run=True
+    ).sentence(with_cause=True),
     "readable": readable,
 }
 

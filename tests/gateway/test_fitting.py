@@ -8,7 +8,7 @@ from gateway.call import AppCall, Attachment, Message
 from gateway.errors import DuckError
 from gateway.events import Kind
 from gateway.fitting import with_declared, with_defaults, with_history, with_instructions
-from gateway.kinds import Kinds
+from gateway.kinds import Kinds, variables
 from gateway.settings import App, MemoryMode
 from gateway.transports.reverse import ReverseTransport
 from tests.gateway.fake_dify import FakeApp, FakeDify, variable
@@ -126,7 +126,7 @@ def required(item: dict[str, Any]) -> dict[str, Any]:
 
 def declared(given: AppCall, dify: FakeDify) -> AppCall:
     form = Kinds().form(f"endpoint-{next(_endpoints)}", given.app, ReverseTransport(dify.session()))
-    return with_declared(given, form)
+    return with_declared(given, form, takes_files=False)
 
 
 def form(*items: dict[str, Any]) -> FakeDify:
@@ -214,6 +214,13 @@ def test_metadata_is(metadata: dict[str, Any], inputs: dict[str, Any], expected:
 )
 def test_files_go_to(items: list[dict[str, Any]], given: list[Attachment], expected: dict[str, Any]) -> None:
     assert declared(call(files=tuple(given)), form(*items)).inputs == expected
+
+
+def test_a_file_that_no_input_takes_goes_with_the_query_where_it_can() -> None:
+    given = call(files=(IMAGE, replace(DOCUMENT, url="", upload_id="u")))
+    fitted = with_declared(given, variables({"user_input_form": [files("pic", "image")]}), takes_files=True)
+    beside = {"type": "document", "transfer_method": "local_file", "upload_file_id": "u"}
+    assert (fitted.inputs, fitted.dify_files) == ({"pic": remote(IMAGE)}, (beside,))
 
 
 def test_an_input_that_the_caller_fills_is_not_free() -> None:

@@ -81,6 +81,14 @@ def test_run_timeout_is_a_limit_of_its_own(is_local: bool) -> None:
     assert Limits.found({}, is_local=is_local, sdk_silence=250, run_timeout=60).own == 60
 
 
+@pytest.mark.parametrize("is_local", [True, False])
+def test_past_the_daemon_only_the_response_has_a_limit(is_local: bool) -> None:
+    limits = Limits.found({}, is_local=is_local, sdk_silence=1200, run_timeout=None, has_app_key=True)
+    assert limits.run == inf
+    assert limits.silence == pytest.approx(1176.0)
+    assert limits.response == pytest.approx(588.0)
+
+
 def test_elsewhere_the_environment_is_not_the_daemons() -> None:
     assert found({READ_TIMEOUT: "900000", RESPONSE_TIMEOUT: "1800"}, is_local=False) == (240, 250, 600)
 

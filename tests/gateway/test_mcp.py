@@ -11,7 +11,7 @@ from mcp_types.methods import validate_server_result
 from werkzeug import Request
 from werkzeug.test import EnvironBuilder
 
-from gateway import mcp, serve
+from gateway import mcp, serve, titles
 from gateway.events import Kind
 from tests.gateway.fake_dify import FakeApp, FakeDify, variable
 from tests.gateway.protocols.mcp.replies import messages
@@ -372,7 +372,7 @@ def test_no_more_forms_are_asked_for_at_once_than_dify_serves(monkeypatch: pytes
 
     monkeypatch.setattr(dify, "_fetch_app", fetch)
     assert len(tools(dify, settings={"apps": " ".join(ids), "access_keys": f"web={KEY}"})) == len(ids)
-    assert most == [mcp.MOST_LOOK_UPS]
+    assert most == [titles.MOST_LOOK_UPS]
 
 
 @pytest.mark.parametrize(("revision", "status"), [(MODERN, 400), (LEGACY[0], 200)])

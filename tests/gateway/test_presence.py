@@ -1,6 +1,6 @@
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, pairwise, repeat
 from typing import Final
 
@@ -28,15 +28,14 @@ HERE, UNANSWERED, GONE = Presence.HERE, Presence.UNANSWERED, Presence.GONE
 class Caller:
     """A caller whose calls are answered as is said, one after the other, the last for all that follow.
 
-    asked: when its calls began. is_silent_for: seconds since its run's last event, or a function that tells them.
+    asked: when its calls began.
     """
 
-    def __init__(self, *answers: Presence, is_silent_for: float | Callable[[], float] = float("inf")) -> None:
+    def __init__(self, *answers: Presence) -> None:
         self.asked: list[float] = []
         self.at_once = self.most_at_once = 0
         self._answers = chain(answers, repeat(answers[-1]))
         self._reached = Signal()
-        self.idle = is_silent_for if callable(is_silent_for) else lambda: is_silent_for
         self.attendance = Attendance(self._answer)
 
     def _answer(self) -> Presence:
@@ -53,7 +52,7 @@ class Caller:
 
     def watched(self, heartbeat: float = HEARTBEAT) -> Watching:
         """The watch; it ends when the caller is held for gone."""
-        return gevent.spawn(watch, self.attendance, self.idle, heartbeat)
+        return gevent.spawn(watch, self.attendance, heartbeat)
 
     def wait_until_asked(self, times: int) -> None:
         while len(self.asked) < times:
@@ -168,9 +167,8 @@ def test_a_storage_that_stalls_and_goes_on_has_ended_nobody() -> None:
         return HERE if goes_on.wait(PROBE_WAIT) else UNANSWERED
 
     asked: list[float] = []
-    silent = repeat(float("inf"))
     attendances = [Attendance(answer) for _ in range(5)]
-    watching = [gevent.spawn(watch, one, silent.__next__, HEARTBEAT) for one in attendances]
+    watching = [gevent.spawn(watch, one, HEARTBEAT) for one in attendances]
     gevent.sleep(5 * HEARTBEAT)
     assert len(asked) > ENOUGH * len(attendances)
     goes_on.set()
@@ -192,40 +190,12 @@ def test_all_of_an_abandoned_crowd_are_ended_once_one_is_there() -> None:
 # -- When it is asked ----------------------------------------------------------------------------------------------
 
 
-def test_a_living_silent_caller_is_asked_at_most_once_per_heartbeat() -> None:
+def test_a_living_caller_is_asked_at_most_once_per_heartbeat() -> None:
     caller = Caller(HERE)
     watching = caller.watched()
     caller.wait_until_asked(5)
     assert [later - earlier >= HEARTBEAT for earlier, later in pairwise(caller.asked)] == [True] * 4
     assert not watching.dead
-
-
-def test_one_whose_run_goes_on_is_never_asked() -> None:
-    caller = Caller(HERE, is_silent_for=0.0)
-    assert not is_over(caller.watched(), 5 * HEARTBEAT)
-    assert caller.asked == []
-
-
-def test_the_first_call_comes_after_a_heartbeat_of_silence() -> None:
-    began = time.monotonic()
-    caller = Caller(HERE, is_silent_for=lambda: time.monotonic() - began)
-    caller.watched()
-    caller.wait_until_asked(1)
-    assert caller.asked[0] - began >= HEARTBEAT
-
-
-def test_an_event_in_between_begins_the_count_anew() -> None:
-    """The event comes while the first call waits; what was not answered before it no longer counts."""
-    began = time.monotonic()
-    events: list[float] = [float("-inf")]
-    caller, other = Caller(UNANSWERED, is_silent_for=lambda: time.monotonic() - events[-1]), Caller(HERE)
-    watching = caller.watched()
-    caller.wait_until_asked(1)
-    events.append(time.monotonic())
-    assert is_over(watching)
-    after_the_event = [moment for moment in caller.asked if moment >= events[-1] + HEARTBEAT]
-    assert (len(caller.asked), len(after_the_event), bool(other.asked)) == (1 + ENOUGH, ENOUGH, True)
-    assert time.monotonic() - began >= HEARTBEAT
 
 
 def test_a_suspect_is_asked_again_as_soon_as_somebody_comes() -> None:
@@ -272,7 +242,7 @@ def test_an_answer_that_comes_late_is_one(monkeypatch: pytest.MonkeyPatch) -> No
         return HERE
 
     attendance, _other = Attendance(late), Caller(HERE)
-    watching = gevent.spawn(watch, attendance, lambda: float("inf"), HEARTBEAT)
+    watching = gevent.spawn(watch, attendance, HEARTBEAT)
     assert not is_over(watching, 20 * HEARTBEAT)
 
 

@@ -88,7 +88,7 @@ LAWS: Final[Mapping[int, tuple[str, ...]]] = {
         "workbench/test_laws.py::test_the_query_is_sorted_and_malformed_pairs_are_dropped",
     ),
     12: (
-        "gateway/protocols/native/test_request.py::test_files_are_refused_with_the_way_that_works",
+        "gateway/test_uploads.py::test_without_an_apps_key_bytes_are_a_400_that_names_the_part_and_the_remedy",
         "gateway/test_serve.py::test_user_goes_to_the_variable_that_is_configured_for_it",
         "gateway/test_serve.py::test_a_file_for_an_input_reaches_dify_as_it_was_sent",
         "workbench/test_laws.py::test_files_and_user_do_not_survive_the_reverse_path",

@@ -7,10 +7,11 @@ import gevent
 import pytest
 
 from gateway import secret
-from gateway.conversations import Conversations, Holder
+from gateway.conversations import Conversations
 from gateway.diagnosis import storage_unavailable
 from gateway.errors import DuckError
 from gateway.presence import Presence
+from gateway.seals import Holder
 from gateway.secret import BETWEEN_REREADS, KEY, MOST_READS, SIZE, reread_secret, workspace_secret
 
 ONE: Final = b"1" * SIZE

@@ -342,7 +342,7 @@ def test_difys_cookies_are_never_forwarded_logged_or_sent_back(duck_log: pytest.
         ("/chat/broken", body(query="hi"), 502, "provider_error"),
         ("/chat/refused", body(query="hi"), 502, "app_not_published"),
         ("/chat/nowhere", body(query="hi"), 502, "app_unavailable"),
-        ("/completion/completion", body(inputs={"query": "hi"}), 501, "completion_not_supported"),
+        ("/completion/completion", body(inputs={"query": "hi"}), 400, "completion_not_supported"),
         ("/workflow/form", b"{}", 400, "invalid_input"),
         ("/workflow/chat", body(inputs={}), 400, "wrong_app_kind"),
         ("/chat/chat", b"{}", 400, "wrong_app_kind"),

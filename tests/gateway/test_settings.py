@@ -27,6 +27,7 @@ from gateway.settings import (
     MemoryMode,
     Rate,
     Scope,
+    Service,
     Settings,
     ThinkTags,
     canonical_id,
@@ -111,10 +112,9 @@ def test_no_field_is_required_and_every_one_is_explained() -> None:
 @pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if "placeholder" in field])
 def test_a_placeholder_of_the_form_shows_what_a_line_looks_like(name: str) -> None:
     shown = FIELDS[name]["placeholder"]["en_US"].replace("0b1c…", ID).replace("7f3a…", OTHER_ID)
-    shown = shown.replace("9f86d0…", "9f86d0" + "0" * 58)
-    more = {"app": picked(ID), "app_2": picked(OTHER_ID)} if name in ("aliases", "callers") else {}
-    names = {"aliases": "support, report"} if name == "callers" else {}
-    assert parse({**more, **names, name: shown}).faults == ()
+    shown = shown.replace("9f86d0…", "9f86d0" + "0" * 58).replace("app-…", "app-one", 1).replace("app-…", "app-two")
+    more = {"app": picked(ID), "app_2": picked(OTHER_ID), "aliases": "support, report", "dify_api_url": "https://x"}
+    assert parse({**({} if name == "apps" else more), name: shown}).faults == ()
 
 
 # -- Apps ----------------------------------------------------------------------------------------------------------
@@ -724,6 +724,27 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str, bool]]] = {
         "files_url: must be an address such as https://dify.example.com",
         False,
     ),
+    "no address of the Service API": (
+        {"dify_api_url": "content"},
+        "dify_api_url: must be an address such as https://dify.example.com/v1",
+        False,
+    ),
+    "an address of the Service API that is no text": (
+        {"dify_api_url": ["content"]},
+        "dify_api_url: must be text",
+        True,
+    ),
+    "a key of an app that is not listed": (
+        {"dify_api_keys": "content=app-content"},
+        "dify_api_keys, entry 1: names an app that is not listed",
+        False,
+    ),
+    "a key of no app": (
+        {"dify_api_keys": "app-content"},
+        "dify_api_keys, entry 1: expected alias=app-…, an app's alias and its key",
+        False,
+    ),
+    "keys of apps that are no text": ({"dify_api_keys": ["content"]}, "dify_api_keys: must be text", True),
     "an address that could break out of HTML": (
         {"files_url": 'https://x/"content'},
         "files_url: must be an address such as https://dify.example.com",
@@ -792,6 +813,171 @@ def test_settings_are_parsed_once_per_distinct_content() -> None:
 
 def test_a_key_is_kept_as_its_digest_only() -> None:
     assert KEY not in repr(parse({"access_keys": f"web={KEY}"}))
+
+
+# -- Dify's Service API --------------------------------------------------------------------------------------------
+
+APPS: Final = {"apps": f"a={ID}, b={OTHER_ID}"}
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://dify.example.com/v1", "https://dify.example.com/v1"),
+        ("https://dify.example.com", "https://dify.example.com/v1"),
+        ("https://dify.example.com/", "https://dify.example.com/v1"),
+        (" https://dify.example.com/v1// ", "https://dify.example.com/v1"),
+        ("http://nginx/v1", "http://nginx/v1"),
+        ("http://docker_api_1:5001", "http://docker_api_1:5001/v1"),
+        ("http://10.0.0.1:65535/a/b/v1", "http://10.0.0.1:65535/a/b/v1"),
+        ("https://dify.example.com/v10", "https://dify.example.com/v10/v1"),
+        ("HTTPS://Dify.Example.com", "HTTPS://Dify.Example.com/v1"),
+        ("http://[::1]:5001/v1", "http://[::1]:5001/v1"),
+        ("https://dify.example.com./v1", "https://dify.example.com./v1"),
+    ],
+)
+def test_the_address_of_the_service_api_is_given_with_or_without_v1(given: str, url: str) -> None:
+    settings = parse({**APPS, "dify_api_url": given, "dify_api_keys": "a=app-one"})
+    assert (settings.service, settings.faults) == (Service(url, {ID: "app-one"}), ())
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "dify.example.com",
+        "ftp://dify.example.com",
+        "https://",
+        "https:///v1",
+        "https://user:secret@dify.example.com",
+        "https://dify.example.com/v1?key=x",
+        "https://dify.example.com/v1#x",
+        "https://dify.example.com/../v1/a b",
+        "https://dify.example.com:port",
+        "https://dify.example.com:65536",
+        "https://dify.example.com:0",
+        "https://[::zz]",
+        "https://[1.2]",
+        "https://a..b",
+        f"https://{'a' * 64}.example",
+        "https://\u540d.example",
+        "https://dify.example.com\\v1",
+        "https://a, https://b",
+        "javascript:alert(1)",
+    ],
+)
+def test_what_is_no_address_is_a_fault_of_the_apps_that_need_it_only(given: str) -> None:
+    settings = parse({**APPS, "dify_api_url": given, "dify_api_keys": "a=app-one"})
+    fault = Fault("dify_api_url", 0, "must be an address such as https://dify.example.com/v1")
+    assert (settings.faults, settings.fatal, settings.service) == ((fault,), (), Service())
+    assert settings.apps == (App("a", ID, fault=fault), App("b", OTHER_ID))
+
+
+def test_an_address_without_a_key_is_of_no_one() -> None:
+    settings = parse({**APPS, "dify_api_url": "https://x"})
+    assert (settings.service, settings.faults) == (Service("https://x/v1"), ())
+
+
+@pytest.mark.parametrize(
+    ("given", "keys"),
+    [
+        ("a=app-one", {ID: "app-one"}),
+        ("a=app-one, b=app-two", {ID: "app-one", OTHER_ID: "app-two"}),
+        (" a = app-one\n b =app-two ; ", {ID: "app-one", OTHER_ID: "app-two"}),
+        (f"{ID}=app-one", {ID: "app-one"}),
+        (f"{ID.upper()}=app-One_2-3", {ID: "app-One_2-3"}),
+    ],
+    ids=["one", "two", "white space", "by the app's id", "by an id in capitals"],
+)
+def test_keys_of_apps_are(given: str, keys: dict[str, str]) -> None:
+    settings = parse({**APPS, "dify_api_url": "https://x", "dify_api_keys": given})
+    assert (settings.service, settings.faults) == (Service("https://x/v1", keys), ())
+
+
+SECOND: Final = "is a second key of the same app"
+
+
+@pytest.mark.parametrize(
+    ("given", "faults", "keys", "with_fault"),
+    [
+        ("a=app-one, x=app-two", [(2, "names an app that is not listed")], {ID: "app-one"}, []),
+        ("a=app-one, a=app-two", [(2, SECOND)], {}, ["a"]),
+        ("a=app-one, a=app-two, a=app-three, b=app-four", [(2, SECOND), (3, SECOND)], {OTHER_ID: "app-four"}, ["a"]),
+        (f"a=app-one, {ID}=app-one", [(2, SECOND)], {}, ["a"]),
+        (
+            "a=app-one, b=app-one",
+            [(2, "is the key of another app too, and each app has its own")],
+            {ID: "app-one"},
+            ["b"],
+        ),
+        (
+            "a=dataset-one, b=app-two",
+            [(1, "an app's key begins with app-, as Dify shows it under API Access")],
+            {OTHER_ID: "app-two"},
+            ["a"],
+        ),
+        ("a=app-o****ne", [(1, "Dify's mask was edited; enter the whole value again")], {}, ["a"]),
+        (
+            "a=****ne, b=app-two",
+            [(1, "Dify's mask was edited; enter the whole value again")],
+            {OTHER_ID: "app-two"},
+            ["a"],
+        ),
+        ("a=ap****ne", [(1, "Dify's mask was edited; enter the whole value again")], {}, ["a"]),
+        ("app-one", [(1, "expected alias=app-…, an app's alias and its key")], {}, ["a", "b"]),
+        (
+            "a=app-one, ec****34",
+            [(2, "Dify's mask was edited; enter the whole value again")],
+            {ID: "app-one"},
+            ["b"],
+        ),
+        ("a=", [(1, "expected alias=app-…, an app's alias and its key")], {}, ["a"]),
+    ],
+    ids=[
+        "of an app that is not listed",
+        "two of one app",
+        "three of one app",
+        "two of one app, one by its id",
+        "one of two apps",
+        "a knowledge base's",
+        "masked",
+        "masked at its beginning",
+        "masked, as Dify does it",
+        "without an alias",
+        "masked from its alias on",
+        "without a key",
+    ],
+)
+def test_a_faulty_key_is_a_fault_of_its_app_or_where_it_names_none_of_all_without_one(
+    given: str, faults: list[tuple[int, str]], keys: dict[str, str], with_fault: list[str]
+) -> None:
+    settings = parse({**APPS, "dify_api_url": "https://x", "dify_api_keys": given})
+    assert settings.faults == tuple(Fault("dify_api_keys", place, problem) for place, problem in faults)
+    assert (settings.fatal, settings.service) == ((), Service("https://x/v1", keys))
+    assert [app.alias for app in settings.apps if app.fault] == with_fault
+
+
+def test_keys_without_an_address_are_a_fault_of_their_apps() -> None:
+    settings = parse({**APPS, "dify_api_keys": "a=app-one"})
+    fault = Fault("dify_api_url", 0, "is missing, and the keys of dify_api_keys need it")
+    assert (settings.faults, settings.service) == ((fault,), Service())
+    assert settings.apps == (App("a", ID, fault=fault), App("b", OTHER_ID))
+
+
+def test_the_default_app_has_the_fault_of_its_key_too() -> None:
+    settings = parse({"app": picked(ID), "dify_api_keys": "app=app-one"})
+    assert settings.default_app == settings.apps[0]
+    assert settings.default_app.fault == settings.faults[0]
+
+
+def test_an_apps_own_fault_outranks_that_of_its_key() -> None:
+    settings = parse({"apps": f"{{a: {{app_id: {ID}, kind: none}}}}", "dify_api_keys": "a=app-one"})
+    assert [app.fault and app.fault.setting for app in settings.apps] == ["apps"]
+
+
+def test_a_key_is_in_no_text_that_settings_make() -> None:
+    settings = parse({**APPS, "dify_api_url": "https://x", "dify_api_keys": "a=app-secret, b=app-secret"})
+    assert settings.service.keys == {ID: "app-secret"}
+    assert "app-secret" not in repr(settings)
 
 
 # -- Anything at all -----------------------------------------------------------------------------------------------

@@ -7,10 +7,11 @@ from dify_plugin.core.runtime import Session
 
 from gateway.call import AppCall
 from gateway.chats import Chats
-from gateway.conversations import Conversations, Holder
+from gateway.conversations import Conversations
 from gateway.errors import DuckError
 from gateway.events import Event, Failed, File, Finished, Kind, Paused, Started, Text
 from gateway.limits import READ_TIMEOUT
+from gateway.seals import Holder
 from gateway.settings import App, Settings, parse
 from gateway.slots import take_slot
 from gateway.start import Place, start
@@ -211,10 +212,10 @@ QUERY: Final = variable("paragraph", "query", is_typed=False)
 
 @pytest.mark.parametrize("query", ["hi", ""], ids=["with a query", "without"])
 @pytest.mark.parametrize("app", [None, App("c", ID, Kind.COMPLETION)], ids=["found out", "configured"])
-def test_a_completion_app_is_a_501_that_says_what_works(query: str, app: App | None) -> None:
+def test_a_completion_app_is_a_400_that_says_what_works(query: str, app: App | None) -> None:
     dify = workspace(Kind.COMPLETION, QUERY)
     error = failure_of(started(dify, query, {"query": "x"}, fallback=Kind.COMPLETION, app=app))
-    assert (error.code, error.status) == ("completion_not_supported", 501)
+    assert (error.code, error.status) == ("completion_not_supported", 400)
     assert "API key" in error.remedy
 
 

@@ -18,6 +18,8 @@ PINNED = [
     "requirements-dev.txt",
     "tests/clients/requirements.txt",
     "tests/clients/openai/requirements.txt",
+    "tests/clients/mcp/requirements.txt",
+    "tests/clients/dify/requirements.txt",
 ]
 
 

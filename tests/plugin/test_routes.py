@@ -46,7 +46,7 @@ FAILURES = {
     "failing": ({}, 502, "app_failed"),
     "broken": (QUERY, 502, "provider_error"),
     "nowhere": (QUERY, 502, "app_unavailable"),
-    "completion": ({"inputs": {"query": "x"}}, 501, "completion_not_supported"),
+    "completion": ({"inputs": {"query": "x"}}, 400, "completion_not_supported"),
 }
 """Apps that fail: what to send, and the error of one JSON body."""
 

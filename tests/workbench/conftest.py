@@ -21,6 +21,7 @@ from workbench import laws
 from workbench.app import App, Broken, DifyEvent, Invocation, Refused, Unreachable
 from workbench.hooks import Hook, stable_id
 from workbench.host import Host, Options
+from workbench.service_api import entries
 from workbench.terminal import Terminal
 
 PROBE = Path(__file__).resolve().parent / "probe"
@@ -36,6 +37,7 @@ class Script:
     """
 
     steps: tuple[Any, ...] = ()
+    mode: str = "chat"
     calls: list[Invocation] = field(default_factory=list)
     started: threading.Event = field(default_factory=threading.Event)
     closed: threading.Event = field(default_factory=threading.Event)
@@ -70,6 +72,8 @@ def _apps() -> dict[str, Script]:
         "faulty": Script((KeyError("an app's bug"),)),
         "endless": Script(({"event": "message", "answer": "a"}, 600)),
         "silent": Script((600,)),
+        "ticking": Script(({"event": "message", "message_id": "m", "task_id": "t", "answer": "a"}, 600)),
+        "completing": Script(({"event": "message", "answer": "a"},), mode="completion"),
         "flowing": Script(({"event": "message", "answer": "a"}, 0.1) * 6000),
         "late": Script((1.2, {"event": "message", "answer": "a"}, {"event": "message_end"})),
     }
@@ -92,7 +96,11 @@ class Bench:
         self._log = StringIO()
         self.apps = _apps()
         self.terminal = Terminal(self._log)
-        hooks = [Hook("duck", "a", {"color": "green"}), Hook("neighbour", "a", {}), Hook("stranger", "b", {})]
+        hooks = [
+            Hook("duck", "a", {"color": "green"}),
+            Hook("neighbour", "a", {"url": "at {service_api}!"}),
+            Hook("stranger", "b", {}),
+        ]
         options = Options(
             plugin,
             sys.executable,
@@ -104,7 +112,9 @@ class Bench:
             replicas=replicas,
             control=True,
         )
-        by_id: dict[str, App] = {self.app_id(name): app for name, app in self.apps.items()}
+        ids = {name: self.app_id(name) for name in self.apps}
+        by_id: dict[str, App] = {ids[name]: app for name, app in self.apps.items()}
+        self._entries = entries(by_id, ids)
         self._started = threading.Event()
         self._thread = threading.Thread(target=self._work, args=(options, hooks, by_id))
         self._thread.start()
@@ -157,6 +167,11 @@ class Bench:
         """Where the workbench's own storage control is."""
         return httpx.URL(self.url).join(f"/workbench/storage?workspace={workspace}")
 
+    @property
+    def service_control(self) -> httpx.URL:
+        """Where the workbench's own control of its Service API is."""
+        return httpx.URL(self.url).join("/workbench/service-api")
+
     def plugin_pid(self) -> int:
         return int(self.wait_for("plugin process ").split()[3])
 
@@ -202,7 +217,8 @@ class Bench:
     def _work(self, options: Options, hooks: list[Hook], apps: Mapping[str, App]) -> None:
         async def work() -> None:
             self._loop = asyncio.get_running_loop()
-            self._host = Host(options, {hook.name: hook for hook in hooks}, apps, self.terminal)
+            by_name = {hook.name: hook for hook in hooks}
+            self._host = Host(options, by_name, apps, self.terminal, entries=self._entries)
             self._running = asyncio.create_task(self._host.run())
             self._started.set()
             await asyncio.wait({self._running})

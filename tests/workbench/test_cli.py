@@ -55,12 +55,14 @@ def test_quiet_prints_no_key_and_no_examples(start_workbench: Callable[..., "Run
     assert "duck-demo-key-local" not in log
 
 
-def test_the_greeting_tells_the_key_and_three_commands(start_workbench: Callable[..., "RunningWorkbench"]) -> None:
+def test_the_greeting_tells_the_key_three_commands_and_one_for_the_service_api(
+    start_workbench: Callable[..., "RunningWorkbench"],
+) -> None:
     workbench = start_workbench("--plugin", str(PROBE), "--env", "PROBE=yes")
-    workbench.wait_for("failing")
+    workbench.wait_for("app-demo-key-echo")
     lines = workbench.log().splitlines()
     assert "key: duck-demo-key-local" in lines
-    commands = [shlex.split(line) for line in lines if line.startswith("curl")]
+    *commands, service = [shlex.split(line) for line in lines if line.startswith("curl")]
     assert [(command[1], command[2]) for command in commands] == [
         ("-N", f"{workbench.url}/chat/echo"),
         ("-N", f"{workbench.url}/workflow/workflow"),
@@ -74,6 +76,11 @@ def test_the_greeting_tells_the_key_and_three_commands(start_workbench: Callable
             "Content-Type: application/json",
         ]
         assert json.loads(command[8])
+    run = httpx.post(
+        service[2], headers=dict(header.split(": ") for header in (service[4], service[6])), content=service[8]
+    )
+    assert run.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert b"Hello " in run.content
 
 
 def test_the_environment_reaches_the_plugin_and_the_clocks(start_workbench: Callable[..., "RunningWorkbench"]) -> None:
@@ -173,6 +180,6 @@ def test_a_port_that_is_taken_is_one_sentence(capsys: pytest.CaptureFixture[str]
     ids=["nothing to show", "a named key", "a bare key with =", "a bare key", "no key"],
 )
 def test_the_greeting_shows_only_what_there_is(settings: dict[str, str], aliases: list[str], expected: str) -> None:
-    shown = banner("http://h/e/duck/", Hook("duck", "w", settings), aliases)
+    shown = banner("http://h/e/duck/", Hook("duck", "w", settings), aliases, "http://h/service-api/v1")
     assert shown.startswith(expected)
     assert bool(shown) == bool(expected)

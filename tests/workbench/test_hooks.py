@@ -3,7 +3,7 @@ from uuid import UUID
 
 import pytest
 
-from workbench.hooks import BadHooks, Hook, read_hooks, with_apps
+from workbench.hooks import BadHooks, Hook, read_hooks, with_apps, with_service_api
 
 
 def test_the_file_names_workspaces_and_settings(tmp_path: Path) -> None:
@@ -64,3 +64,9 @@ def test_apps_are_added_and_replace_those_of_the_same_alias(apps: str | None, ex
 def test_apps_are_not_added_to_a_setting_of_another_form() -> None:
     with pytest.raises(BadHooks, match="only be added to a setting of alias=id pairs"):
         with_apps(Hook("a", "w", {"apps": "{b: {app_id: 1}}"}), {"b": "2"})
+
+
+def test_a_text_setting_may_name_the_service_api() -> None:
+    hook = Hook("duck", "w", {"url": "{service_api}", "other": "x", "nested": {"url": "{service_api}"}})
+    filled = {"url": "http://h/v1", "other": "x", "nested": {"url": "{service_api}"}}
+    assert with_service_api(hook, "http://h/v1") == Hook("duck", "w", filled)

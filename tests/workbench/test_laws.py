@@ -21,11 +21,13 @@ import httpx
 import pytest
 
 from workbench import laws
+from workbench.app import END_USER_ID
 from workbench.channel import Channel
 from workbench.laws import Clocks, read_clocks
 from workbench.lines import read_turns
 from workbench.reply import Reply
 from workbench.reverse import ReverseCalls
+from workbench.runs import Runs
 from workbench.runtime import Runtime
 from workbench.stdio import StdioGreeting
 from workbench.storage import Storage
@@ -325,7 +327,7 @@ def test_files_and_user_do_not_survive_the_reverse_path(stdio_bench: "Bench") ->
     stdio_bench.events("words", user="someone", inputs={"picture": file}, conversation_id="c")
     call = app.calls[-1]
     assert (call.query, call.inputs, call.conversation_id) == ("q", {"picture": file}, "c")
-    assert not hasattr(call, "user")
+    assert (call.user, call.files, call.uploads) == (END_USER_ID, (), {})
 
 
 def test_the_hooks_headers_can_be_forged(stdio_bench: "Bench") -> None:
@@ -412,7 +414,7 @@ def test_a_plugin_without_a_heartbeat_is_given_up(*, greeted: bool, limits: dict
         writer = create_autospec(asyncio.StreamWriter)
         channel = Channel(reader, writer, StdioGreeting(), **limits, longest_line=None, knows_sessions=True)
         terminal = Terminal(StringIO())
-        reverse = ReverseCalls({}, Storage(), Clocks(1, 1), terminal)
+        reverse = ReverseCalls({}, Storage(), Runs(), Clocks(1, 1), terminal)
         return await Runtime(channel, reverse, terminal, lambda _: None).serve()
 
     assert asyncio.run(serve()) == "has sent no heartbeat for too long and is killed"

@@ -1,9 +1,14 @@
 """Reverse calls through the real SDK: what a plugin gets, and the texts of what it gets instead."""
 
+import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import httpx
 import pytest
+
+from workbench.app import END_USER_ID
 
 if TYPE_CHECKING:
     from tests.workbench.conftest import Bench
@@ -42,6 +47,42 @@ def test_a_runs_events_arrive_as_they_are_then_the_stream_ends(bench: "Bench") -
 )
 def test_a_run_that_does_not_start_raises_the_daemons_text(bench: "Bench", app: str, text: str) -> None:
     assert bench.raised(app) == text
+
+
+def test_a_completion_app_fails_as_in_difys_inner_api(bench: "Bench") -> None:
+    assert bench.raised("completing") == (
+        "invoke app failed: request failed with status code: 500 and respond with: "
+        '{"message":"Internal Server Error","code":"unknown","status":500}\n'
+    )
+    assert bench.apps["completing"].calls == []
+
+
+@pytest.mark.parametrize(
+    ("stopper", "state"),
+    [({"user": END_USER_ID}, "stopped"), ({"user": "another"}, "abandoned")],
+    ids=["its own user", "another user, who is told success all the same"],
+)
+def test_a_run_is_stopped_over_the_service_api_by_its_own_user_only(
+    make_bench: Callable[..., "Bench"], stopper: dict[str, str], state: str
+) -> None:
+    bench = make_bench(environment={"DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT": "2000"})
+    bench.wait_for("listening on")
+    body = {"app_id": bench.app_id("ticking"), "query": "q"}
+    with bench.http.stream("POST", "app", json=body) as response:
+        lines = (line for line in response.iter_lines() if line)
+        assert json.loads(next(lines))["event"] == "message"
+        shown = httpx.get(bench.service_control).json()
+        stopped = httpx.post(
+            f"{shown['url']}/chat-messages/t/stop",
+            headers={"Authorization": f"Bearer {shown['keys']['ticking']}"},
+            json=stopper,
+        )
+        rest = [json.loads(line) for line in lines]
+    assert (stopped.status_code, stopped.content) == (200, b'{"result":"success"}\n')
+    names = [event.get("event") or event["raised"].partition(":")[0] for event in rest]
+    assert names == (["message_end"] if state == "stopped" else ["read app failed"])
+    (run,) = httpx.get(bench.service_control).json()["runs"]
+    assert run == {"app": "ticking", "user": END_USER_ID, "way": "reverse", "task_id": "t", "state": state}
 
 
 def test_an_id_that_is_no_uuid_is_an_app_that_is_not_found(stdio_bench: "Bench") -> None:

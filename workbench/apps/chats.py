@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from workbench.app import DifyEvent, Invocation
+from workbench.app import DifyEvent
 from workbench.apps.conversations import Conversations, Turn
 from workbench.apps.events import ChatEvents, Thought, new_id
 from workbench.apps.model_calls import ModelCall, chat_metadata, free_usage, tokens
-from workbench.apps.refusals import internal_server_error
+from workbench.apps.proofs import ticks, what_arrived
 from workbench.apps.scripted import Script
 
 LONG_ANSWER_TOKENS: Final = 5_000
@@ -50,9 +50,9 @@ TOOL_LABELS: Final = {
 }
 
 
-def chat(speak: Callable[[Turn], Iterator[DifyEvent]]) -> Script:
+def chat(speak: Callable[[Turn], Iterator[DifyEvent]], *, takes_images: bool = False) -> Script:
     """The script of an app with conversations of its own, that says `speak` in each turn."""
-    conversations = Conversations(forgiving=False)
+    conversations = Conversations(forgiving=False, takes_images=takes_images)
     return lambda call: speak(conversations.next_turn(call))
 
 
@@ -68,13 +68,26 @@ def long(turn: Turn) -> Iterator[DifyEvent]:
     return _answer(turn, "".join(f"tok{number} " for number in range(LONG_ANSWER_TOKENS)))
 
 
-def _answer(turn: Turn, text: str) -> Iterator[DifyEvent]:
+def mirror(turn: Turn) -> Iterator[DifyEvent]:
+    return _answer(turn, what_arrived(turn))
+
+
+def endless(turn: Turn) -> Iterator[DifyEvent]:
     events = ChatEvents(turn.conversation_id)
+    return (events.message(tick) for tick in ticks())
+
+
+def _answer(turn: Turn, text: str) -> Iterator[DifyEvent]:
+    return answered(ChatEvents(turn.conversation_id), turn.query, text)
+
+
+def answered(events: ChatEvents, prompt: str, text: str) -> Iterator[DifyEvent]:
+    """A model's answer, word by word, and its end."""
     start = time.monotonic()
     for token in tokens(text):
         yield events.message(token)
     yield events.message("")
-    call = ModelCall(turn.query, text, time.monotonic() - start)
+    call = ModelCall(prompt, text, time.monotonic() - start)
     yield events.message_end(chat_metadata(call.usage()))
 
 
@@ -117,8 +130,3 @@ def agent(turn: Turn) -> Iterator[DifyEvent]:
     yield events.agent_thought(replace(second, thought=answer))
     call = ModelCall(turn.query, intent + answer, time.monotonic() - start)
     yield events.message_end(chat_metadata(call.usage()))
-
-
-def completion(_call: Invocation) -> Iterator[DifyEvent]:
-    """Always refuses: reverse invocation of a completion app is broken in Dify itself (facts: wire section 3)."""
-    raise internal_server_error()

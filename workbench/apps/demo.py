@@ -5,23 +5,27 @@ is silent (`WORKBENCH_SLOW_SECONDS`), both in seconds.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from workbench.app import App
-from workbench.apps import chatflows, chats, workflows
+from workbench.app import App, DifyEvent
+from workbench.apps import chatflows, chats, completions, workflows
 from workbench.apps.chatflows import chatflow
 from workbench.apps.chats import chat
-from workbench.apps.parameters import prompt_app_parameters, workflow_parameters
+from workbench.apps.completions import COMPLETION_FORM, completion
+from workbench.apps.parameters import EVERY_FEATURE, Declaration, prompt_app_parameters, workflow_parameters
 from workbench.apps.scripted import ScriptedApp
-from workbench.apps.workflows import EVERY_TYPE_FORM, NO_FORM, OPTIONAL_TEXT_FORM, TEXT_FORM, workflow
+from workbench.apps.workflows import EVERY_TYPE_FORM, NO_FORM, OPTIONAL_TEXT_FORM, TEXT_FORM, Run, workflow
 
 PACE_SECONDS: Final = 0.03
 """Between two events of a demo app: slow enough that a human sees the answer come, about as fast as a model."""
 
 SLOW_SECONDS: Final = 25.0
 """The silence of `slow`: longer than a first event is awaited (10 s) and than a heartbeat's distance (15 s)."""
+
+ENDLESS_PACE_SECONDS: Final = 0.05
+"""Whatever the others' pace: an endless run must not take the machine from the rest."""
 
 DEMO_APPS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -45,40 +49,76 @@ DEMO_APPS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Alias to app id. `nowhere` is listed, but no such app exists."""
 
-_COMPLETION_FORM: Final = ({"paragraph": {"default": "", "label": "Query", "required": True, "variable": "query"}},)
+TEST_APPS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "mirror": "d1f70000-0000-4000-8000-000000000101",
+        "gallery": "d1f70000-0000-4000-8000-000000000102",
+        "endless": "d1f70000-0000-4000-8000-000000000103",
+        "endless-chatflow": "d1f70000-0000-4000-8000-000000000104",
+        "endless-workflow": "d1f70000-0000-4000-8000-000000000105",
+        "endless-completion": "d1f70000-0000-4000-8000-000000000106",
+    }
+)
+"""More of them, that no hook of `demo.yaml` lists: `mirror` (a chat) and `gallery` (a chatflow) take images and say
+what has arrived; the others run until they are stopped."""
 
 
 def demo_apps(pace: float | None = None) -> dict[str, App]:
-    """App id to app, for all but `nowhere`, each with conversations of its own.
+    """App id to app, for all but `nowhere`, each with conversations of its own; those of `TEST_APPS` too.
 
     `pace` is the wait between two events in seconds; None takes the environment's or the default.
     """
     if pace is None:
         pace = _seconds("WORKBENCH_PACE", PACE_SECONDS)
+    ids = {**DEMO_APPS, **TEST_APPS}
+    apps = {**_prompt_apps(pace), **_chatflows(pace), **_workflows(pace)}
+    return {ids[alias]: app for alias, app in apps.items()}
+
+
+def _prompt_apps(pace: float) -> dict[str, App]:
     silence = _seconds("WORKBENCH_SLOW_SECONDS", SLOW_SECONDS)
-    prompt, graph = prompt_app_parameters(), workflow_parameters()
+    prompt, form = prompt_app_parameters(), prompt_app_parameters(COMPLETION_FORM)
     moderation = prompt_app_parameters(moderation=dict(chats.MODERATION))
-    text, optional_text = workflow_parameters(TEXT_FORM), workflow_parameters(OPTIONAL_TEXT_FORM)
-    apps: dict[str, App] = {
-        "echo": ScriptedApp(chat(chats.echo), prompt, pace),
-        "agent": ScriptedApp(chat(chats.agent), prompt, pace),
-        "chatflow": ScriptedApp(chatflow(chatflows.plain), graph, pace),
-        "workflow": ScriptedApp(workflow(workflows.write_back, TEXT_FORM), text, pace),
-        "form": ScriptedApp(
-            workflow(workflows.say_inputs_back, EVERY_TYPE_FORM), workflow_parameters(EVERY_TYPE_FORM), pace
-        ),
-        "completion": ScriptedApp(chats.completion, prompt_app_parameters(_COMPLETION_FORM), pace),
-        "reasoning": ScriptedApp(chatflow(chatflows.reasoned), graph, pace),
-        "slow": ScriptedApp(chat(chats.slow), prompt, pace, silence=silence),
-        "long": ScriptedApp(chat(chats.long), prompt, pace=0.0),
-        "failing": ScriptedApp(workflow(workflows.fail_midway, OPTIONAL_TEXT_FORM), optional_text, pace),
-        "broken": ScriptedApp(chat(chats.broken), prompt, pace),
-        "moderated": ScriptedApp(chat(chats.moderated), moderation, pace),
-        "fixed": ScriptedApp(workflow(workflows.say_the_same, NO_FORM), graph, pace),
-        "steps": ScriptedApp(workflow(workflows.take_steps, NO_FORM), graph, pace),
-        "paused": ScriptedApp(workflow(workflows.ask_a_human, OPTIONAL_TEXT_FORM), optional_text, pace),
+    features = prompt_app_parameters(features=EVERY_FEATURE)
+    return {
+        "echo": ScriptedApp("chat", chat(chats.echo), prompt, pace),
+        "agent": ScriptedApp("agent-chat", chat(chats.agent), prompt, pace),
+        "completion": ScriptedApp("completion", completion(completions.complete), form, pace),
+        "slow": ScriptedApp("chat", chat(chats.slow), prompt, pace, silence=silence),
+        "long": ScriptedApp("chat", chat(chats.long), prompt, pace=0.0),
+        "broken": ScriptedApp("chat", chat(chats.broken), prompt, pace),
+        "moderated": ScriptedApp("chat", chat(chats.moderated), moderation, pace),
+        "mirror": ScriptedApp("chat", chat(chats.mirror, takes_images=True), features, pace),
+        "endless": ScriptedApp("chat", chat(chats.endless), prompt, ENDLESS_PACE_SECONDS),
+        "endless-completion": ScriptedApp("completion", completion(completions.endless), form, ENDLESS_PACE_SECONDS),
     }
-    return {DEMO_APPS[alias]: app for alias, app in apps.items()}
+
+
+def _chatflows(pace: float) -> dict[str, App]:
+    graph, features = workflow_parameters(), workflow_parameters(features=EVERY_FEATURE)
+    mirrored = chatflow(chatflows.mirrored, takes_images=True)
+    return {
+        "chatflow": ScriptedApp("advanced-chat", chatflow(chatflows.plain), graph, pace),
+        "reasoning": ScriptedApp("advanced-chat", chatflow(chatflows.reasoned), graph, pace),
+        "gallery": ScriptedApp("advanced-chat", mirrored, features, pace),
+        "endless-chatflow": ScriptedApp("advanced-chat", chatflow(chatflows.endless), graph, ENDLESS_PACE_SECONDS),
+    }
+
+
+def _workflows(pace: float) -> dict[str, App]:
+    scripts: dict[str, tuple[Callable[[Run], Iterator[DifyEvent]], Sequence[Declaration], float]] = {
+        "workflow": (workflows.write_back, TEXT_FORM, pace),
+        "form": (workflows.say_inputs_back, EVERY_TYPE_FORM, pace),
+        "failing": (workflows.fail_midway, OPTIONAL_TEXT_FORM, pace),
+        "paused": (workflows.ask_a_human, OPTIONAL_TEXT_FORM, pace),
+        "fixed": (workflows.say_the_same, NO_FORM, pace),
+        "steps": (workflows.take_steps, NO_FORM, pace),
+        "endless-workflow": (workflows.endless, OPTIONAL_TEXT_FORM, ENDLESS_PACE_SECONDS),
+    }
+    return {
+        alias: ScriptedApp("workflow", workflow(speak, form), workflow_parameters(form), wait)
+        for alias, (speak, form, wait) in scripts.items()
+    }
 
 
 def _seconds(name: str, default: float) -> float:

@@ -9,19 +9,22 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4, uuid5
 
-from workbench.app import DifyEvent
+from workbench.app import END_USER_ID, DifyEvent
 
-END_USER_ID: Final = "5f0c3d6e-4b7a-4c1e-9d28-6a1e0b7f9c34"
-"""`sys.user_id` of every run: reverse invocation has one end user for all callers (facts: wire section 5)."""
+_USER_ROWS: Final = UUID("8b2e6a90-1d35-4f7c-a6c4-3e9d5b8f2071")
 
-END_USER_ROW_ID: Final = "8b2e6a90-1d35-4f7c-a6c4-3e9d5b8f2071"
-"""The id of that end user's row, which `workflow_finished` names as the run's creator."""
+_OUTSIDE_ANY_LOOP: Final[Mapping[str, None]] = {"iteration_id": None, "loop_id": None}
 
 
 def new_id() -> str:
     return str(uuid4())
+
+
+def user_row_id(user: str) -> str:
+    """The id of a user's row, which `workflow_finished` and an upload name as the creator."""
+    return str(uuid5(_USER_ROWS, user))
 
 
 def unix_time() -> int:
@@ -42,12 +45,13 @@ class Thought:
 
 
 class ChatEvents:
-    """The events of one message. Its ids are drawn when it is made."""
+    """The events of one message. Its ids are drawn when it is made; `conversation_id` None is a completion's."""
 
-    def __init__(self, conversation_id: str) -> None:
+    def __init__(self, conversation_id: str | None) -> None:
         self.message_id = new_id()
+        conversation = {} if conversation_id is None else {"conversation_id": conversation_id}
         self._message = {
-            "conversation_id": conversation_id,
+            **conversation,
             "message_id": self.message_id,
             "created_at": unix_time(),
         }
@@ -104,19 +108,31 @@ class ChatEvents:
 class GraphEvents:
     """The events of one run of a graph. Counts its steps and times it from when it is made."""
 
-    def __init__(self, workflow_id: str, envelope: Mapping[str, Any]) -> None:
+    def __init__(self, workflow_id: str, envelope: Mapping[str, Any], user: str = END_USER_ID) -> None:
         self.run_id = new_id()
         self._workflow_id = workflow_id
-        self._envelope = {**envelope, "workflow_run_id": self.run_id}
+        self._user = user
+        run = {"workflow_run_id": self.run_id}
+        # A workflow's own envelope begins with the run, a chatflow's ends with it.
+        self._envelope = {**envelope, **run} if "message_id" in envelope else {**run, **envelope}
         self._created_at = unix_time()
         self._start = time.monotonic()
         self._steps = 0
 
-    def started(self, app_id: str, inputs: Mapping[str, Any]) -> DifyEvent:
+    def started(
+        self,
+        app_id: str,
+        inputs: Mapping[str, Any],
+        *,
+        files: Sequence[Mapping[str, Any]] = (),
+        turn: Mapping[str, Any] | None = None,
+    ) -> DifyEvent:
+        """`files` are the message's. `turn` is what a chatflow's system variables have more of."""
         system = {
+            "sys.files": list(files),
+            "sys.user_id": self._user,
+            **(turn or {}),
             "sys.app_id": app_id,
-            "sys.files": [],
-            "sys.user_id": END_USER_ID,
             "sys.workflow_id": self._workflow_id,
             "sys.workflow_run_id": self.run_id,
         }
@@ -156,7 +172,7 @@ class GraphEvents:
             elapsed_time=self._elapsed(),
             total_tokens=tokens,
             total_steps=self._steps,
-            created_by={"id": END_USER_ROW_ID, "user": END_USER_ID},
+            created_by={"id": user_row_id(self._user), "user": self._user},
             created_at=self._created_at,
             finished_at=unix_time(),
             exceptions_count=1 if error else 0,
@@ -200,8 +216,6 @@ class NodeEvents:
             "title": node_id,
             "index": 1,
             "predecessor_node_id": None,
-            "iteration_id": None,
-            "loop_id": None,
         }
 
     def started(self) -> DifyEvent:
@@ -212,6 +226,7 @@ class NodeEvents:
             inputs_truncated=False,
             created_at=self._created_at,
             extras={},
+            **_OUTSIDE_ANY_LOOP,
             agent_strategy=None,
         )
 
@@ -242,4 +257,5 @@ class NodeEvents:
             created_at=self._created_at,
             finished_at=unix_time(),
             files=list(files),
+            **_OUTSIDE_ANY_LOOP,
         )

@@ -1,9 +1,11 @@
-"""A file given as an input: Dify's checks of it, and what it becomes (facts: wire section 6).
+"""A file given as an input or with a message: Dify's checks of it, and what it becomes (facts: wire section 6).
 
-Refuses with Dify's own sentences. Never fetches the URL: a file is judged by its name, as Dify does when the server
-of the URL gives no answer, so its size is unknown. Uploaded files do not exist here.
+Refuses with Dify's own sentences. Never fetches a URL: a file is judged by its name, as Dify does when the server of
+the URL gives no answer, so its size is unknown. Of an upload only what is told of it is known, not its content.
 """
 
+import base64
+import json
 import mimetypes
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
+from workbench.app import Upload
 from workbench.apps.refusals import invalid_param
 
 DIFY_FILE_IDENTITY: Final = "__dify__file__"
@@ -38,7 +41,24 @@ class FileRules:
     methods: tuple[str, ...] = ()
 
 
-def build_file(mapping: Mapping[str, Any], rules: FileRules, *, strict: bool) -> dict[str, Any]:
+IMAGES: Final = FileRules(types=("image",), methods=("remote_url", "local_file"))
+"""What an app with image upload takes with a message."""
+
+IMAGE_LIMIT: Final = 3
+"""Images with one message (`number_limits` of the recorded apps)."""
+
+
+def message_images(mappings: Sequence[Mapping[str, Any]], uploads: Mapping[str, Upload]) -> list[dict[str, Any]]:
+    """The files of a message to an app that takes images."""
+    files = build_files(mappings, IMAGES, uploads)
+    if len(files) > IMAGE_LIMIT:
+        raise invalid_param(f"Number of image files exceeds the maximum limit {IMAGE_LIMIT}")
+    return files
+
+
+def build_file(
+    mapping: Mapping[str, Any], rules: FileRules, uploads: Mapping[str, Upload], *, strict: bool
+) -> dict[str, Any]:
     """The file as Dify's events show it.
 
     Checks in Dify's order: the transfer method, the link or id behind it, the type against the file's name (only if
@@ -47,8 +67,26 @@ def build_file(mapping: Mapping[str, Any], rules: FileRules, *, strict: bool) ->
     method = mapping.get("transfer_method")
     if not method:
         raise invalid_param("transfer_method is required in file mapping")
+    file = _found(method, mapping, uploads, strict=strict)
+    if not _allowed(rules, mapping.get("type", "custom"), file):
+        raise invalid_param(f"File validation failed for file: {file['filename']}")
+    return file
+
+
+def build_files(
+    mappings: Sequence[Mapping[str, Any]], rules: FileRules, uploads: Mapping[str, Upload]
+) -> list[dict[str, Any]]:
+    """The files of a list variable. Items without a transfer method or a link are left out, as Dify leaves them out."""
+    return [build_file(mapping, rules, uploads, strict=False) for mapping in mappings if _is_whole(mapping)]
+
+
+def _found(method: str, mapping: Mapping[str, Any], uploads: Mapping[str, Upload], *, strict: bool) -> dict[str, Any]:
+    given_type = mapping.get("type")
     if method == "local_file":
-        raise _uploaded_file_missing(mapping)
+        upload = uploads.get(str(mapping.get("upload_file_id")))
+        if upload is None:
+            raise _uploaded_file_missing(mapping)
+        return _uploaded_file(upload, given_type, strict=strict)
     if method == "tool_file":
         raise invalid_param(f"ToolFile {mapping.get('tool_file_id')} not found")
     if method != "remote_url":
@@ -56,15 +94,7 @@ def build_file(mapping: Mapping[str, Any], rules: FileRules, *, strict: bool) ->
     url = mapping.get("url") or mapping.get("remote_url")
     if not url:
         raise invalid_param("Invalid file url")
-    file = _remote_file(str(url), mapping.get("type"), strict=strict)
-    if not _allowed(rules, mapping.get("type", "custom"), file):
-        raise invalid_param(f"File validation failed for file: {file['filename']}")
-    return file
-
-
-def build_files(mappings: Sequence[Mapping[str, Any]], rules: FileRules) -> list[dict[str, Any]]:
-    """The files of a list variable. Items without a transfer method or a link are left out, as Dify leaves them out."""
-    return [build_file(mapping, rules, strict=False) for mapping in mappings if _is_whole(mapping)]
+    return _remote_file(str(url), given_type, strict=strict)
 
 
 def _is_whole(mapping: Mapping[str, Any]) -> bool:
@@ -83,27 +113,50 @@ def _uploaded_file_missing(mapping: Mapping[str, Any]) -> Exception:
     return invalid_param("Invalid upload file")
 
 
+def _uploaded_file(upload: Upload, given_type: str | None, *, strict: bool) -> dict[str, Any]:
+    """As recorded in `workflow-inputs-localfile`."""
+    extension = f".{upload.extension}"
+    record = json.dumps({"record_id": upload.id}, separators=(",", ":"))
+    return {
+        "dify_model_identity": DIFY_FILE_IDENTITY,
+        "id": None,
+        "type": _type(given_type, _detected_type(extension, upload.mime_type), strict=strict),
+        "transfer_method": "local_file",
+        "remote_url": "",
+        "reference": "dify-file-ref:" + base64.b64encode(record.encode()).decode(),
+        "filename": upload.name,
+        "extension": extension,
+        "mime_type": upload.mime_type,
+        "size": upload.size,
+        "related_id": upload.id,
+        "url": upload.url,
+    }
+
+
 def _remote_file(url: str, given_type: str | None, *, strict: bool) -> dict[str, Any]:
     name = _file_name(url)
     mime_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
     extension = mimetypes.guess_extension(mime_type) or PurePosixPath(name).suffix or ".bin"
-    detected = _detected_type(extension, mime_type)
-    if strict and given_type and given_type != detected:
-        raise invalid_param("Detected file type does not match the specified type. Please verify the file.")
     return {
         "dify_model_identity": DIFY_FILE_IDENTITY,
-        "extension": extension,
-        "filename": name,
         "id": None,
-        "mime_type": mime_type,
-        "reference": None,
-        "related_id": None,
-        "remote_url": url,
-        "size": UNKNOWN_SIZE,
+        "type": _type(given_type, _detected_type(extension, mime_type), strict=strict),
         "transfer_method": "remote_url",
-        "type": given_type if given_type and given_type != "custom" else detected,
+        "remote_url": url,
+        "reference": None,
+        "filename": name,
+        "extension": extension,
+        "mime_type": mime_type,
+        "size": UNKNOWN_SIZE,
+        "related_id": None,
         "url": url,
     }
+
+
+def _type(given: str | None, detected: str, *, strict: bool) -> str:
+    if strict and given and given != detected:
+        raise invalid_param("Detected file type does not match the specified type. Please verify the file.")
+    return given if given and given != "custom" else detected
 
 
 def _file_name(url: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from workbench.app import Upload
 from workbench.apps.files import FileRules, build_file, build_files
 from workbench.apps.parameters import Declaration
 from workbench.apps.refusals import internal_server_error, invalid_param
@@ -49,8 +50,12 @@ def _variable(kind: str, members: Mapping[str, Any]) -> Variable:
     )
 
 
-def validate(form: Sequence[Variable], inputs: Mapping[str, Any]) -> dict[str, Any]:
+def validate(
+    form: Sequence[Variable], inputs: Mapping[str, Any], uploads: Mapping[str, Upload] | None = None
+) -> dict[str, Any]:
     """The values that a run starts with: one for each variable, in the form's order, None where none was given.
+
+    `uploads` are the uploaded files, by id, that may be named; over reverse invocation there are none.
 
     Checks in Dify's order, the first failure is the refusal: each variable in turn (given at all? of its type? within
     its limits?), and only when all have passed, the files.
@@ -59,9 +64,9 @@ def validate(form: Sequence[Variable], inputs: Mapping[str, Any]) -> dict[str, A
     for variable in form:
         value = values[variable.name]
         if isinstance(value, dict) and variable.type == "file":
-            values[variable.name] = build_file(value, variable.files, strict=True)
+            values[variable.name] = build_file(value, variable.files, uploads or {}, strict=True)
         elif isinstance(value, list) and variable.type == "file-list":
-            values[variable.name] = build_files(value, variable.files)
+            values[variable.name] = build_files(value, variable.files, uploads or {})
     return values
 
 

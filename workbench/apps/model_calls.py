@@ -73,7 +73,7 @@ class ModelCall:
                 ],
                 "usage": usage,
             },
-            execution_metadata={"currency": "USD", "total_price": "0", "total_tokens": self.total_tokens},
+            execution_metadata={"total_tokens": self.total_tokens, "total_price": "0", "currency": "USD"},
         )
 
 
@@ -97,14 +97,14 @@ def free_usage(price: str) -> dict[str, Any]:
 
 def chat_metadata(usage: Mapping[str, Any]) -> dict[str, Any]:
     """`message_end.metadata` of a basic chat or an agent."""
-    return {"reasoning": {}, "retriever_resources": [], "usage": dict(usage)}
+    return {"retriever_resources": [], "usage": dict(usage), "reasoning": {}}
 
 
 def chatflow_metadata(usage: Mapping[str, Any], reasoning: Mapping[str, str]) -> dict[str, Any]:
     """`message_end.metadata` of a chatflow; `reasoning` by the id of the model node."""
     return {
         "annotation_reply": None,
-        "reasoning": dict(reasoning),
         "retriever_resources": [],
         "usage": dict(usage),
+        "reasoning": dict(reasoning),
     }

@@ -97,6 +97,10 @@ class RecordedApp:
     def parameters(self) -> dict[str, Any]:
         return self.form
 
+    @property
+    def mode(self) -> str:
+        return self.recording.mode or ""
+
     def _check(self, call: Invocation) -> None:
         """What a probe of the app's kind relies on (facts: wire section 7): the query first, then the inputs' types."""
         if self.recording.mode in CHAT_MODES and not call.query:

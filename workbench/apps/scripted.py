@@ -18,6 +18,7 @@ type Script = Callable[[Invocation], Iterator[DifyEvent]]
 class ScriptedApp:
     """Waits `silence` seconds before the first event and `pace` seconds before each; refuses without waiting."""
 
+    mode: str
     script: Script
     form: dict[str, Any]
     pace: float

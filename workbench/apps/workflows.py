@@ -7,11 +7,12 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from workbench.app import DifyEvent
+from workbench.app import DifyEvent, Invocation
 from workbench.apps.events import GraphEvents, new_id, unix_time
 from workbench.apps.forms import Variable, read_form, schema_failure, validate
 from workbench.apps.model_calls import ModelCall, tokens
 from workbench.apps.parameters import Declaration
+from workbench.apps.proofs import ticks
 from workbench.apps.scripted import Script
 
 NODE_ERROR: Final = "[Errno 111] Connection refused"
@@ -25,6 +26,16 @@ FORM_LIFETIME_SECONDS: Final = 36 * 3600
 
 FORM_TOKEN_BYTES: Final = 16
 """Gives the 22 characters of a real form token."""
+
+_FORM_IN_EVENT: Final = (
+    "form_id node_id node_title form_content inputs actions display_in_ui form_token approval_channels "
+    "resolved_default_values expiration_time".split()
+)
+_FORM_IN_REASON: Final = (
+    "TYPE form_id form_content inputs actions node_id node_title resolved_default_values form_token approval_channels "
+    "expiration_time".split()
+)
+"""The same form has its members in another order where a paused run gives its reasons."""
 
 
 def _declared(kind: str, name: str, *, required: bool = True, max_length: int = 48, **more: Any) -> Declaration:
@@ -80,9 +91,12 @@ def workflow(speak: Callable[[Run], Iterator[DifyEvent]], declarations: Sequence
     """The script of an app that checks its form and then says `speak`. The query is ignored, as Dify ignores it."""
     form = read_form(declarations)
     workflow_id = new_id()
-    return lambda call: speak(
-        Run(GraphEvents(workflow_id, {"task_id": new_id()}), call.app_id, form, validate(form, call.inputs))
-    )
+
+    def run(call: Invocation) -> Iterator[DifyEvent]:
+        values = validate(form, call.inputs, call.uploads)
+        return speak(Run(GraphEvents(workflow_id, {"task_id": new_id()}, call.user), call.app_id, form, values))
+
+    return run
 
 
 def write_back(run: Run) -> Iterator[DifyEvent]:
@@ -161,6 +175,15 @@ def fail_midway(run: Run) -> Iterator[DifyEvent]:
     yield events.finished({}, tokens=call.total_tokens, error=NODE_ERROR)
 
 
+def endless(run: Run) -> Iterator[DifyEvent]:
+    """Start, and a model that never comes to an end."""
+    yield from _begin(run)
+    node = run.events.node("llm1", "llm")
+    yield node.started()
+    for tick in ticks():
+        yield run.events.text_chunk(tick, (node.node_id, "text"))
+
+
 def ask_a_human(run: Run) -> Iterator[DifyEvent]:
     """Start, human input: the stream ends with the run paused."""
     events = run.events
@@ -168,8 +191,8 @@ def ask_a_human(run: Run) -> Iterator[DifyEvent]:
     human = events.node("human1", "human-input")
     yield human.started()
     form = _human_form(human.node_id)
-    yield events.event("human_input_required", **form, display_in_ui=True)
-    yield events.paused(human.node_id, [{"TYPE": "human_input_required", **form}])
+    yield events.event("human_input_required", **{name: form[name] for name in _FORM_IN_EVENT})
+    yield events.paused(human.node_id, [{name: form[name] for name in _FORM_IN_REASON}])
 
 
 def _begin(run: Run) -> Iterator[DifyEvent]:
@@ -192,11 +215,12 @@ def _model_speaks(events: GraphEvents, prompt: str, text: str) -> Generator[Dify
 
 def _human_form(node_id: str) -> dict[str, Any]:
     comment = {
-        "default": {"selector": [], "type": "constant", "value": "Looks good"},
         "output_variable_name": "comment",
         "type": "paragraph",
+        "default": {"type": "constant", "selector": [], "value": "Looks good"},
     }
     return {
+        "TYPE": "human_input_required",
         "form_id": new_id(),
         "node_id": node_id,
         "node_title": node_id,
@@ -206,6 +230,7 @@ def _human_form(node_id: str) -> dict[str, Any]:
             {"id": "approve", "title": "Approve", "button_style": "primary"},
             {"id": "reject", "title": "Reject", "button_style": "default"},
         ],
+        "display_in_ui": True,
         "form_token": secrets.token_urlsafe(FORM_TOKEN_BYTES),
         "approval_channels": ["console"],
         "resolved_default_values": {},

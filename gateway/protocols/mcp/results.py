@@ -76,7 +76,7 @@ def tool_list(tools: Iterable[Result], revision: str) -> Result:
 
 
 def tool(app: App, kind: Kind | None, takes: ToolInput) -> Result:
-    """One app as a tool. Dify does not tell an app's name, so it is what the settings say."""
+    """One app as a tool, under its title where it is known."""
     does = "Runs" if kind in (Kind.WORKFLOW, Kind.COMPLETION) else "Asks"
     return {
         "name": app.alias,

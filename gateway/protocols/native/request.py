@@ -23,6 +23,7 @@ from gateway.body import (
 )
 from gateway.call import Asked
 from gateway.errors import DuckError
+from gateway.protocols.dify.files import linked_files
 from gateway.wire import read_json
 
 _INPUT: Final = "inputs."
@@ -37,13 +38,21 @@ class NativeRequest(BaseModel):
     query: str | None = None
     inputs: dict[str, Any] | None = None
     conversation_id: str | None = None
-    files: list[Any] | None = None
+    files: list[dict[str, Any]] | None = None
     user: str | None = None
     response_mode: Literal["streaming", "blocking"] | None = None
 
     def asked(self) -> Asked:
         """What concerns the app."""
-        return Asked(self.query or "", self.inputs or {}, self.conversation_id or "", self.user or "")
+        files = self.files or []
+        return Asked(
+            self.query or "",
+            self.inputs or {},
+            self.conversation_id or "",
+            self.user or "",
+            files=tuple(linked_files(files)),
+            dify_files=tuple(files),
+        )
 
 
 def read_native(request: Request) -> NativeRequest:
@@ -58,10 +67,7 @@ def read_native(request: Request) -> NativeRequest:
         )
     if fields.get("response_mode") == "":
         del fields["response_mode"]
-    asked = validated(NativeRequest, fields)
-    if asked.files:
-        raise _no_files("'files'")
-    return asked
+    return validated(NativeRequest, fields)
 
 
 def _from_body(request: Request) -> dict[str, Any]:
@@ -69,7 +75,7 @@ def _from_body(request: Request) -> dict[str, Any]:
     if mimetype == "multipart/form-data":
         pairs, has_files = multipart_pairs(request)
         if has_files:
-            raise _no_files("A file in a form")
+            raise _no_files()
         return _from_pairs(pairs, is_body=True)
     body = read_body(request)
     if not body.strip():
@@ -101,7 +107,7 @@ def _from_pairs(pairs: list[tuple[str, str]], *, is_body: bool) -> dict[str, Any
                 read_json(value.encode("utf-8", "replace"), "The field 'inputs'") if value.strip() else {}
             )
         elif name == "files":
-            fields["files"] = [value]
+            fields["files"] = read_json(value.encode("utf-8", "replace"), "The field 'files'") if value.strip() else []
         else:
             fields[name] = value
     if inputs:
@@ -116,10 +122,10 @@ def _is_input(name: str) -> bool:
     return name.startswith(_INPUT) and len(name) > len(_INPUT)
 
 
-def _no_files(what: str) -> DuckError:
+def _no_files() -> DuckError:
     return DuckError(
         "files_not_supported",
-        f"{what} can't reach the app, for the platform's way from a plugin to an app drops it.",
-        'Give the app a file input and send a link: {"inputs": {"NAME": {"type": "document", "transfer_method": '
-        '"remote_url", "url": "https://…"}}}.',
+        "A form can't carry a file here.",
+        'Send a link as JSON, {"files": [{"type": "document", "transfer_method": "remote_url", "url": "https://…"}]}; '
+        "or upload the file first, at /v1/files/upload, where the app's own key is in dify_api_keys.",
     )

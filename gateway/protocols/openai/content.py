@@ -18,6 +18,9 @@ _FILE_TYPES: Final[Mapping[str, str]] = {
 }
 """Parts that are files, and what Dify calls them."""
 
+_AUDIO: Final[Mapping[str, str]] = {"mp3": "mpeg", "wav": "wav"}
+"""OpenAI's formats, and their MIME types (RFC 3003; `wav` is registered nowhere)."""
+
 _PASSED_OVER: Final = frozenset({"refusal", "reasoning", "summary_text"})
 """Parts of a model's own messages, which a client sends back."""
 
@@ -71,7 +74,7 @@ def _read_part(part: object, place: str) -> Iterator[str | Attachment]:
             raise DuckError("invalid_request", f"'{place}.text' must be a string.")
         yield text
     elif type_ in _FILE_TYPES:
-        url = _url_of(part, place)
+        url = _sound_of(part) or _url_of(part, place)
         yield Attachment(_type_of_file(_FILE_TYPES[type_], url), url, place)
     elif type_ not in _PASSED_OVER:
         raise DuckError(
@@ -92,6 +95,15 @@ def _type_of_file(told: str, url: str) -> str:
     return type_of_link(url) if told == "document" else told
 
 
+def _sound_of(part: Mapping[str, Any]) -> str:
+    """The bytes of an `input_audio`, which are bare base64 beside their format, as a data URL; `""` for a link."""
+    sound = part.get("input_audio")
+    data, format_ = (sound.get("data"), sound.get("format")) if isinstance(sound, dict) else (None, None)
+    if not isinstance(data, str) or ":" in data:
+        return ""
+    return f"data:audio/{_AUDIO.get(str(format_), 'wav')};base64,{data}"
+
+
 def _url_of(part: Mapping[str, Any], place: str) -> str:
     """The link in a file's part, which stands in the part or one level down."""
     inner = part.get(_type(part))
@@ -105,19 +117,18 @@ def _url_of(part: Mapping[str, Any], place: str) -> str:
             url = ""
         if url:
             return _link(url.strip(), place)
-    raise _no_bytes(place)
+    raise _no_link(place)
 
 
 def _link(url: str, place: str) -> str:
-    if not url.lower().startswith(("http://", "https://")):
-        raise _no_bytes(place)
+    if not url.lower().startswith(("http://", "https://", "data:")):
+        raise _no_link(place)
     return url
 
 
-def _no_bytes(place: str) -> DuckError:
+def _no_link(place: str) -> DuckError:
     return DuckError(
         "files_not_supported",
-        f"'{place}' is a file that holds no http(s) link, and the platform's way from a plugin to an app carries "
-        "links only.",
-        "Send a link that Dify can reach.",
+        f"'{place}' is a file without an http(s) link or a data: URL; a file's id of OpenAI's means nothing here.",
+        "Send a link that Dify can reach; bytes reach an app only where its own key is in dify_api_keys.",
     )

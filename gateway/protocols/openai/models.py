@@ -8,8 +8,14 @@ from gateway.settings import App
 
 
 def model(app: App) -> dict[str, Any]:
-    """One app. Dify does not tell when it was made, so `created` is when Duck was."""
-    return {"id": app.alias, "object": "model", "created": RELEASED, "owned_by": "dify"}
+    """One app. Dify does not tell when it was made, so `created` is when Duck was.
+
+    Behind OpenAI's members stand those that are known: `name`, which Open WebUI shows,
+    `description`, and Dify's `mode`.
+    """
+    told = {"name": app.title, "description": app.about, "mode": app.kind}
+    known = {name: value for name, value in told.items() if value}
+    return {"id": app.alias, "object": "model", "created": RELEASED, "owned_by": "dify", **known}
 
 
 def model_list(apps: Iterable[App]) -> dict[str, Any]:

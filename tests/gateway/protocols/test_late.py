@@ -6,6 +6,7 @@ from gateway.answer import Answer
 from gateway.errors import DuckError
 from gateway.events import Event, Failed, Finished, Paused, Reasoning, Silence, Text
 from gateway.protocols.late import late_writer
+from gateway.protocols.protocol import Whole
 
 FINISHED: Final = Finished("succeeded", None, None, "")
 
@@ -14,7 +15,8 @@ def frames(*events: Event) -> list[bytes]:
     """What is written of a run whose first text had come before."""
     answer = Answer()
     answer.add(Text("a", None))
-    write = late_writer(answer, lambda whole: f"[{whole.text}]".encode(), lambda error: error.code.encode())
+    reply = Whole("application/json", lambda whole: f"[{whole.text}]".encode())
+    write = late_writer(answer, reply, lambda error: error.code.encode())
     return list(write(iter(events)))
 
 

@@ -85,17 +85,17 @@ def test_pictures_by_url_of_langchain_reach_the_inputs_that_take_them(langchain:
 REFUSED = {
     "unknown_model": (404, "model_not_found"),
     "bad_key": (401, "invalid_api_key"),
-    "completion_app": (501, "completion_not_supported"),
+    "completion_app": (400, "completion_not_supported"),
 }
 LANGCHAIN_CLASSES = {
     "unknown_model": "OpenAIModelNotFoundError",
     "bad_key": "OpenAIAuthenticationError",
-    "completion_app": "OpenAIAPIError",
+    "completion_app": "OpenAIInvalidRequestError",
 }
 OPENAI_CLASSES = {
     "unknown_model": "NotFoundError",
     "bad_key": "AuthenticationError",
-    "completion_app": "InternalServerError",
+    "completion_app": "BadRequestError",
 }
 
 
@@ -226,7 +226,7 @@ def test_pictures_by_url_of_llm_reach_the_inputs_that_take_them(llm: Llm, api: s
     [
         pytest.param("chat-no-such-app", KEY, 404, "no model of this name", id="unknown model"),
         pytest.param("chat-echo", "not-the-key", 401, "Incorrect API key provided", id="bad key"),
-        pytest.param("chat-completion", KEY, 501, "completion app", id="completion app"),
+        pytest.param("chat-completion", KEY, 400, "completion app", id="completion app"),
     ],
 )
 def test_llm_says_why_a_call_was_refused(llm: Llm, model: str, key: str, status: int, words: str) -> None:

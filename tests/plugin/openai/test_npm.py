@@ -1,4 +1,4 @@
-"""npm's `openai`, and `ai` with `@ai-sdk/openai-compatible`."""
+"""npm's `openai`, and `ai` with `@ai-sdk/openai-compatible` and with `@ai-sdk/openai`."""
 
 from typing import Any
 
@@ -38,6 +38,11 @@ def sdk(base_url: str) -> Outcomes:
 @pytest.fixture(scope="module")
 def ai_sdk(base_url: str) -> Outcomes:
     return outcomes(run_script("openai/ai_sdk.mjs", base_url, KEY))
+
+
+@pytest.fixture(scope="module")
+def ai_sdk_openai(base_url: str) -> Outcomes:
+    return outcomes(run_script("openai/ai_sdk_openai.mjs", base_url, KEY))
 
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10}
@@ -111,7 +116,7 @@ def error(name: str, status: int, code: str, type_: str = "invalid_request_error
 
 NO_MODEL = error("NotFoundError", 404, "model_not_found", param="model")
 NO_KEY = error("AuthenticationError", 401, "invalid_api_key")
-NO_COMPLETION = error("InternalServerError", 501, "completion_not_supported", "api_error")
+NO_COMPLETION = error("BadRequestError", 400, "completion_not_supported", "invalid_request_error")
 BROKEN_STREAM = {"class": "APIError", "code": "provider_error", "type": "api_error", "param": None}
 
 SDK_RAISES = {
@@ -224,14 +229,9 @@ def test_the_ai_sdk_raises_and_does_not_try_again(ai_sdk: Outcomes, scenario: st
     assert without_message(ai_sdk[scenario]["raised"]) == raised
 
 
-@pytest.mark.parametrize(
-    ("scenario", "raised"),
-    [("completion_app", refused(501, is_retryable=True)), ("broken", refused(502, is_retryable=True))],
-)
-def test_the_ai_sdk_would_try_any_500_again_whatever_x_should_retry_says(
-    ai_sdk: Outcomes, scenario: str, raised: dict[str, Any]
-) -> None:
-    assert without_message(ai_sdk[scenario]["raised"]) == raised
+def test_the_ai_sdk_would_try_any_500_again_whatever_x_should_retry_says(ai_sdk: Outcomes) -> None:
+    assert without_message(ai_sdk["broken"]["raised"]) == refused(502, is_retryable=True)
+    assert without_message(ai_sdk["completion_app"]["raised"]) == refused(400, is_retryable=False)
 
 
 @pytest.mark.parametrize(
@@ -252,4 +252,21 @@ def test_the_ai_sdk_shows_an_error_inside_a_stream_after_the_text(
 
 def test_the_ai_sdk_shows_a_refusal_of_a_stream(ai_sdk: Outcomes) -> None:
     said = ai_sdk["completion_app_streamed"]["gave"]
-    assert (said["text"], said["raised"]["statusCode"]) == ("", 501)
+    assert (said["text"], said["raised"]["statusCode"]) == ("", 400)
+
+
+BY_REFERENCE = {"text": SECOND_TURN, "sent": ["user", "item_reference", "user"]}
+"""The earlier answer is named by its id, and not sent again."""
+
+AI_SDK_OPENAI_GIVES: dict[str, Any] = {
+    "plain": {"text": HELLO, "finishReason": "stop", "usage": [5, 5, 10]},
+    "streamed": {"text": HELLO, "pieces": 5},
+    "turns": BY_REFERENCE,
+    "turns_of_a_stream": BY_REFERENCE,
+    "turns_by_previous_response": SECOND_TURN,
+}
+
+
+@pytest.mark.parametrize("scenario", AI_SDK_OPENAI_GIVES)
+def test_the_ai_sdk_for_openai_gives(ai_sdk_openai: Outcomes, scenario: str) -> None:
+    assert ai_sdk_openai[scenario] == {"gave": AI_SDK_OPENAI_GIVES[scenario]}

@@ -134,7 +134,7 @@ def error(name: str, status: int, code: str, type_: str = "invalid_request_error
 
 NO_MODEL = error("NotFoundError", 404, "model_not_found", param="model")
 NO_KEY = error("AuthenticationError", 401, "invalid_api_key")
-NO_COMPLETION = error("InternalServerError", 501, "completion_not_supported", "api_error")
+NO_COMPLETION = error("BadRequestError", 400, "completion_not_supported", "invalid_request_error")
 NO_FILES = error("BadRequestError", 400, "files_not_supported")
 INVALID = error("BadRequestError", 400, "invalid_request")
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from workbench.app import App, DifyEvent, Refused
-from workbench.apps import DEMO_APPS, demo_apps
+from workbench.apps import DEMO_APPS, TEST_APPS, demo_apps
 from workbench.apps.chats import MODERATED_ANSWER
 
 type Outcome = tuple[list[DifyEvent], Exception | None]
@@ -26,6 +26,7 @@ FILLED_FORM = {
     "pictures": [PICTURE, PICTURE],
     "config": {"a": 1},
 }
+IDS = {**DEMO_APPS, **TEST_APPS}
 UNKNOWN_CONVERSATION = "00000000-0000-4000-8000-000000000000"
 
 
@@ -33,7 +34,7 @@ UNKNOWN_CONVERSATION = "00000000-0000-4000-8000-000000000000"
 def apps(monkeypatch: pytest.MonkeyPatch) -> dict[str, App]:
     monkeypatch.setenv("WORKBENCH_SLOW_SECONDS", "0")
     by_id = demo_apps(pace=0)
-    return {alias: by_id[app_id] for alias, app_id in DEMO_APPS.items() if app_id in by_id}
+    return {alias: by_id[app_id] for alias, app_id in IDS.items() if app_id in by_id}
 
 
 def answer(events: list[DifyEvent]) -> str:
@@ -41,12 +42,12 @@ def answer(events: list[DifyEvent]) -> str:
 
 
 def test_every_alias_but_nowhere_has_an_app() -> None:
-    assert set(demo_apps()) == {app_id for alias, app_id in DEMO_APPS.items() if alias != "nowhere"}
+    assert set(demo_apps()) == {app_id for alias, app_id in IDS.items() if alias != "nowhere"}
 
 
 def test_app_ids_are_distinct_version_4_uuids() -> None:
-    assert {UUID(app_id).version for app_id in DEMO_APPS.values()} == {4}
-    assert len(set(DEMO_APPS.values())) == len(DEMO_APPS)
+    assert {UUID(app_id).version for app_id in IDS.values()} == {4}
+    assert len(set(IDS.values())) == len(DEMO_APPS) + len(TEST_APPS)
 
 
 SAME_AS_RECORDED = [
@@ -212,8 +213,8 @@ def test_chatflow_counts_the_turns_of_a_known_conversation(apps: dict[str, App],
 MISSING_QUERY = (400, "invalid_param", "missing query")
 UNKNOWN = (400, "invalid_param", "")
 CRASHED = (500, "unknown", "Internal Server Error")
-CHATS = ("echo", "agent", "slow", "long", "broken", "moderated")
-CHATFLOWS = ("chatflow", "reasoning")
+CHATS = ("echo", "agent", "slow", "long", "broken", "moderated", "mirror", "endless")
+CHATFLOWS = ("chatflow", "reasoning", "gallery", "endless-chatflow")
 
 UNPROBED = {"fixed", "steps"}
 """Workflows without a form: any call of theirs is a good one."""
@@ -223,7 +224,7 @@ REFUSALS: list[tuple[str, dict[str, Any], tuple[int, str, str]]] = [
     *((alias, {"query": "", "inputs": {"text": 0}}, MISSING_QUERY) for alias in CHATS + CHATFLOWS),
     *(
         (alias, {"query": "", "inputs": {"text": 0}}, (400, "invalid_param", reason))
-        for alias in ("workflow", "failing", "paused")
+        for alias in ("workflow", "failing", "paused", "endless-workflow")
         for reason in ["(type 'text-input') text in input form must be a string"]
     ),
     (
@@ -231,8 +232,11 @@ REFUSALS: list[tuple[str, dict[str, Any], tuple[int, str, str]]] = [
         {"query": "", "inputs": {"name": 0}},
         (400, "invalid_param", "(type 'text-input') name in input form must be a string"),
     ),
-    ("completion", {"query": "", "inputs": {"query": 0}}, CRASHED),
-    ("completion", {"query": "hi", "inputs": {"query": "hi"}}, CRASHED),
+    *(
+        (alias, {"query": "", "inputs": {"query": 0}}, (400, "invalid_param", reason))
+        for alias in ("completion", "endless-completion")
+        for reason in ["(type 'paragraph') query in input form must be a string"]
+    ),
     # The query is looked at before the conversation.
     ("echo", {"query": "", "conversation_id": "abc"}, MISSING_QUERY),
     *((alias, {"conversation_id": UNKNOWN_CONVERSATION}, UNKNOWN) for alias in CHATS),

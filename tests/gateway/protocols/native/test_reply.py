@@ -449,7 +449,7 @@ def late(*events: Event) -> bytes:
     _, reply_in = reply.read(asking(b"", "application/json"))
     whole = reply_in(view())
     assert isinstance(whole, Whole)
-    write = late_writer(answer_to([STARTED, Text("a", None)]), whole.write, lambda error: error.code.encode())
+    write = late_writer(answer_to([STARTED, Text("a", None)]), whole, lambda error: error.code.encode())
     return b"".join(write(iter(events)))
 
 

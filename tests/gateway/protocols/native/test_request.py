@@ -9,7 +9,7 @@ from werkzeug import Request
 from werkzeug.test import EnvironBuilder
 
 from gateway.body import BODY_LIMIT
-from gateway.call import Asked
+from gateway.call import Asked, Attachment
 from gateway.errors import DuckError
 from gateway.protocols.native.request import NativeRequest, read_native
 from tests.gateway.mutations import json_values
@@ -194,8 +194,8 @@ REFUSALS: Final[Mapping[str, tuple[bytes, str | None, str, str]]] = {
     "an unknown field of a form": (b"qurey=hi", FORM, "invalid_request", "'qurey'"),
     "a form's inputs that are no JSON": (b"inputs=Oslo", FORM, "invalid_request", "not valid JSON"),
     "a form's inputs that are a list": (b"inputs=[1]", FORM, "invalid_request", "'inputs' must be an object"),
-    "files": (b'{"query": "hi", "files": [{"type": "image"}]}', JSON, "files_not_supported", "'files'"),
-    "a file in a form": (A_FILE, MULTIPART, "files_not_supported", "file in a form"),
+    "files that are none": (b'{"query": "hi", "files": [1]}', JSON, "invalid_request", "'files[0]' must be an object"),
+    "a file in a form": (A_FILE, MULTIPART, "files_not_supported", "A form can't carry a file"),
     "multipart without its boundary": (b"--x\r\n", "multipart/form-data", "invalid_request", "multipart"),
     "multipart cut": (multipart(query="hi")[:-20], MULTIPART, "invalid_request", ""),
     "more fields than anyone sends": (
@@ -232,9 +232,17 @@ def test_a_body_of_one_byte_less_than_10_mib_is_whole() -> None:
     assert read_native(request(text.encode(), "text/plain")).query == text
 
 
-def test_files_are_refused_with_the_way_that_works() -> None:
-    remedy = refused(request(b'{"files": [1]}')).remedy
-    assert all(word in remedy for word in ("inputs", "transfer_method", "remote_url"))
+def test_a_file_in_a_form_is_refused_with_the_ways_that_work() -> None:
+    remedy = refused(request(A_FILE, MULTIPART)).remedy
+    assert all(word in remedy for word in ("transfer_method", "remote_url", "/v1/files/upload"))
+
+
+def test_files_are_those_of_difys_own_form() -> None:
+    link = {"type": "image", "transfer_method": "remote_url", "url": "https://x/y.png"}
+    kept = {"type": "image", "transfer_method": "local_file", "upload_file_id": "u"}
+    asked = read_native(request(json.dumps({"files": [link, kept]}).encode())).asked()
+    assert asked.files == (Attachment("image", "https://x/y.png", "files[0]"),)
+    assert asked.dify_files == (link, kept)
 
 
 @pytest.mark.parametrize(

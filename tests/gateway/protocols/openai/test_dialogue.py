@@ -84,8 +84,8 @@ def test_an_earlier_message_of_no_form_says_nothing(content: object) -> None:
     assert read_dialogue(said(("assistant", content), ("user", "b")), "messages").history == ()
 
 
-@pytest.mark.parametrize("part", [BYTES, STRANGE], ids=["bytes", "strange"])
-def test_the_query_must_be_readable(part: object) -> None:
+def test_the_query_must_be_readable() -> None:
+    part = STRANGE
     with pytest.raises(DuckError, match=r"'messages\[1\]\.content\[0\]'"):
         read_dialogue(said(("user", "a"), ("user", [part])), "messages")
 
