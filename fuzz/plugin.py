@@ -6,6 +6,7 @@ Two endpoints get each request: a closed one, and one that is as open as can be.
 """
 
 import contextlib
+import hmac
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ METHODS: Final = ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS")
 """What the daemon brings to a plugin (law 11)."""
 
 KEY: Final = "fuzz-key-of-no-secret"
+HOOK_SECRET: Final = "fuzz-hook-of-no-secret"  # noqa: S105 - of no real sender
 CALLER: Final = "fuzz"
 ORIGIN: Final = "https://app.example.com"
 CONVERSATION: Final = "fbd966e1-9f06-4fa8-9e4a-59100c620363"
@@ -64,6 +66,7 @@ _CLOSED: Final[dict[str, Any]] = {
     "aliases": "chat",
     "apps": ", ".join(f"{alias}={app_id}" for alias, app_id in IDS.items() if alias != "chat"),
     "access_keys": f"{CALLER}={KEY}",
+    "webhook_secrets": ", ".join(f"{alias}=github:{HOOK_SECRET}" for alias in ("chat", "workflow", "completion")),
     "cors_origins": f"{ORIGIN}, https://*.example.org, capacitor://localhost",
 }
 _OPEN: Final[dict[str, Any]] = {
@@ -96,6 +99,11 @@ class Reply:
     @property
     def body(self) -> bytes:
         return b"".join(self.chunks)
+
+
+def hook_signature(body: bytes) -> str:
+    """The value of `X-Hub-Signature-256` for this body."""
+    return "sha256=" + hmac.digest(HOOK_SECRET.encode(), body, "sha256").hex()
 
 
 class Plugin:

@@ -6,7 +6,7 @@ back with a few bytes changed.
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from fuzz import json_text
 from fuzz.json_text import Text
-from fuzz.plugin import ALIASES, CALLER, CONVERSATION, IDS, KEY, METHODS, ORIGIN
+from fuzz.plugin import ALIASES, CALLER, CONVERSATION, IDS, KEY, METHODS, ORIGIN, hook_signature
 from gateway.protocols.dify.request import ChatRequestPayload, CompletionRequestPayload, Payload, WorkflowRunPayload
 from gateway.protocols.native.request import NativeRequest
 from gateway.protocols.openai.chat.request import ChatRequest
@@ -37,6 +37,7 @@ MODELS: Final[Mapping[Route, type[BaseModel]]] = {
     Route.CHAT_COMPLETIONS: ChatRequest,
     Route.RESPONSES: ResponsesRequest,
     Route.MCP: JSONRPCRequest,
+    Route.HOOKS: NativeRequest,
 }
 """What a route reads from a body. A new protocol's routes are a line each, and so are its samples below."""
 
@@ -72,15 +73,21 @@ def requests(token: str, handle: str, kept: Sequence[bytes]) -> Bytes:
         for listed in TABLE
         for path in (listed.path, *listed.also)
     ]
+    hook = _request("/hooks/<app_id>", ("POST",), NativeRequest, token, samples, _signed)
     other = _request("/nothing", METHODS, NativeRequest, token, samples)
-    return st.one_of(*made, other, *([_changed(kept)] if kept else []))
+    return st.one_of(*made, hook, other, *([_changed(kept)] if kept else []))
 
 
 def _request(
-    path: str, methods: Sequence[str], model: type[BaseModel] | None, token: str, samples: Mapping[str, Text]
+    path: str,
+    methods: Sequence[str],
+    model: type[BaseModel] | None,
+    token: str,
+    samples: Mapping[str, Text],
+    joined: "_Joined | None" = None,
 ) -> Bytes:
     return st.builds(
-        _joined,
+        joined or _joined,
         st.one_of(st.sampled_from(methods), st.sampled_from(methods), st.sampled_from(METHODS)),
         _target(path, model),
         _headers(token),
@@ -93,6 +100,14 @@ def _joined(method: str, target: str, headers: list[Header], body: Body) -> byte
     typed = [(b"Content-Type", content_type)] if content_type else []
     head = [method.encode() + b" " + target.encode("utf-8", "replace") + b" HTTP/1.1", b"Host: localhost"]
     return b"\r\n".join([*head, *(name + b": " + value for name, value in [*headers, *typed]), b"", content])
+
+
+def _signed(method: str, target: str, headers: list[Header], body: Body) -> bytes:
+    """A webhook's delivery, whose sender has signed whatever it sends."""
+    return _joined(method, target, [*headers, (b"X-Hub-Signature-256", hook_signature(body[1]).encode())], body)
+
+
+type _Joined = Callable[[str, str, list[Header], Body], bytes]
 
 
 def _messages(text_type: str, file_type: str) -> Text:

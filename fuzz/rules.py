@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx
 from httpx_sse import EventSource
 
-from fuzz.plugin import KEY, ORIGIN, Reply
+from fuzz.plugin import KEY, ORIGIN, Reply, hook_signature
 from gateway.access import TOKEN_PREFIX
 from gateway.streaming import MAX_CHUNK
 
@@ -25,7 +25,7 @@ _VISIBLE: Final = re.compile(r"[\x20-\x7e]*")
 """A header's value that no proxy reads differently (RFC 9110, 5.5)."""
 
 _TRACEBACK: Final = re.compile(rb'Traceback \(most|File "[^"]+\.py", line \d')
-_LINE: Final = re.compile(r"request=[A-Za-z0-9._-]{1,64}( [a-z_]+=[A-Za-z0-9._-]+)+")
+_LINE: Final = re.compile(r"request=[A-Za-z0-9._-]{1,64}( [a-z_]+=[A-Za-z0-9._:-]+)+")
 """The one line in the log, of plain words only."""
 
 _LISTED: Final = re.compile(rf"{re.escape(ORIGIN)}|https://([a-z0-9_-]+\.)+example\.org|capacitor://localhost")
@@ -103,8 +103,10 @@ def _access(reply: Reply) -> Iterator[str]:
 
 
 def _has_credential(reply: Reply) -> bool:
-    """Whether a header holds the key or a token, however it is written."""
+    """Whether a header holds the key or a token, however it is written, or a webhook's signature."""
     headers = reply.request.headers
+    if headers.get("X-Hub-Signature-256", "").strip() == hook_signature(reply.request.get_data()):
+        return True
     authorization = headers.get("Authorization", "")
     try:
         basic = base64.b64decode(authorization.strip().partition(" ")[2], validate=True).decode("utf-8", "replace")

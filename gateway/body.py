@@ -53,6 +53,11 @@ _EXPECTED: Final[Mapping[str, str]] = {
 
 def read_body(request: Request) -> bytes:
     """The body, whole, without a byte order mark. Raises `payload_too_large` for one that the platform may have cut."""
+    return raw_body(request).removeprefix(codecs.BOM_UTF8)
+
+
+def raw_body(request: Request) -> bytes:
+    """The same as it was sent, to the byte; a signature is over this."""
     body = request.get_data()
     if len(body) >= BODY_LIMIT:
         raise DuckError(
@@ -60,7 +65,7 @@ def read_body(request: Request) -> bytes:
             "The body has 10 MiB or more, and Dify's plugin daemon cuts it there.",
             "Send less, or a link to a file as a file input.",
         )
-    return b"" if body == _NO_BODY else body.removeprefix(codecs.BOM_UTF8)
+    return b"" if body == _NO_BODY else body
 
 
 def check_charset(request: Request) -> None:

@@ -53,6 +53,9 @@ STATUS: Final[Mapping[str, int]] = MappingProxyType(
 )
 """Code to HTTP status. A code may be raised with another status only where its docstring below says so."""
 
+NOT_STARTED: Final = frozenset({"dify_busy", "storage_unavailable", "too_many_streams"})
+"""Failures of a call that Dify has not run."""
+
 
 class DuckError(Exception):
     """A failure that a caller is told about.
@@ -61,7 +64,7 @@ class DuckError(Exception):
     message: one sentence that names the cause; never a secret, a traceback or a raw platform text.
     remedy: one sentence that says what to do about it; `""` when there is nothing to do.
     cause: what the app itself reported, cleaned; shown only from `detail: progress` on (DESIGN section 3).
-    status: overrides `STATUS[code]`; only `provider_error` uses it, for a provider's 429.
+    status: overrides `STATUS[code]`: a provider's 429, and what an operator wants said to a webhook's sender.
     headers: HTTP headers that belong to the failure, such as `Retry-After` and `Allow`.
     """
 

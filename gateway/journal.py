@@ -25,6 +25,7 @@ class Record:
     error: str = ""
     size: int = 0
     run: Run | None = None
+    reason: str = ""
     _began: float = field(default_factory=time.monotonic)
     _first: float | None = None
     _is_told: bool = False
@@ -53,6 +54,7 @@ class Record:
             "first_ms": round((first - self._began) * 1000),
             "ms": round((now - self._began) * 1000),
             "error": self.error or (self.run.failure if self.run else ""),
+            "reason": self.reason,
         }
         logger.info(" ".join(f"{name}={value}" for name, value in said.items() if value != ""))
 

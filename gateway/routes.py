@@ -32,6 +32,7 @@ class Route(StrEnum):
     WORKFLOWS_RUN = "workflows-run"
     DIFY = "dify"
     MCP = "mcp"
+    HOOKS = "hooks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ TABLE: Final = (
         ("/apps/<app_id>/mcp",),
     ),
     *_difys(),
+    Listed(Route.HOOKS, "/hooks/<app_id>", ("POST",), "Runs an app for a signed webhook; its result is the response."),
     Listed(Route.TOKENS, "/tokens", ("POST",), "A short-lived token for one app and one user, for browsers."),
 )
 

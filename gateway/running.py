@@ -229,8 +229,8 @@ def _whole(exchange: Exchange, run: Run, reply: Whole, answer: Answer, error_bod
         answer.add(event)
         exchange.started = answer.started
     run.stop()
-    body = reply.write(answer) if failed is None else failed
-    return Response(paced(body), content_type=reply.content_type, headers=conversation_header(answer.started))
+    body, status = (reply.write(answer), reply.status(answer)) if failed is None else (failed, 200)
+    return Response(paced(body), status, content_type=reply.content_type, headers=conversation_header(answer.started))
 
 
 def _failed(reply: Whole, answer: Answer, failure: Failed) -> bytes:

@@ -4,17 +4,17 @@ Nothing raises out of here (law 4): what is foreseen is a `DuckError`, and every
 """
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
 from dify_plugin.core.runtime import Session
 from werkzeug import Request, Response
 
-from gateway import access, mcp, routes, settings
+from gateway import access, hook_route, mcp, routes, settings
 from gateway.about import about
 from gateway.access import Caller
 from gateway.detail import Detail
-from gateway.errors import DuckError, internal_error
+from gateway.errors import NOT_STARTED, DuckError, internal_error
 from gateway.exchange import Exchange, request_id_of
 from gateway.journal import Record, recorded
 from gateway.log import logger
@@ -47,8 +47,12 @@ _PROTOCOLS: Final[Mapping[Route | None, WireProtocol]] = {
 }
 """Whose request and reply a route speaks, where it is not the native protocol."""
 
-_NOT_STARTED: Final = frozenset({"dify_busy", "storage_unavailable", "too_many_streams"})
-"""Failures of a call that Dify has not run."""
+
+_PUBLIC: Final[Mapping[Route, Callable[[], Mapping[str, Any]]]] = {
+    Route.ABOUT: about,
+    Route.HEALTH: lambda: {"status": "ok"},
+}
+"""What anyone is told."""
 
 
 def handle(session: Session, request: Request, raw_settings: Mapping[str, Any], match: Match | None) -> Response:
@@ -102,11 +106,10 @@ def _respond(exchange: Exchange, match: Match | None) -> Response:
         return _options(exchange)
     match = match or routes.match(request.method, request.path)
     exchange.route = match.route
-    match match.route:
-        case Route.ABOUT:
-            return _json(about())
-        case Route.HEALTH:
-            return _json({"status": "ok"})
+    if match.route in _PUBLIC:
+        return _json(_PUBLIC[match.route]())
+    if match.route is Route.HOOKS:  # a signature is the key
+        return hook_route.answer(exchange, match.app_id)
     if match.route is Route.MCP:
         mcp.check_origin(request.headers, exchange.chosen.origins)  # before the key, as the protocol has it
     caller = _admit(exchange)
@@ -198,7 +201,7 @@ def _error_response(exchange: Exchange, error: DuckError) -> Response:
     exchange.record.error = error.code
     shaped = _shaped(exchange, error)
     headers = {**shaped.headers, **error.headers, **conversation_header(exchange.started)}
-    was_started = exchange.record.run is not None and error.code not in _NOT_STARTED
+    was_started = exchange.record.run is not None and error.code not in NOT_STARTED
     if was_started or error.code == "misconfigured":
         headers["x-should-retry"] = "false"  # OpenAI's clients run the app again otherwise (protocols section 3)
     return Response(shaped.body, error.status, content_type=shaped.content_type, headers=headers)

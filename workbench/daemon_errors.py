@@ -21,6 +21,11 @@ def bad_request_error(message: str) -> bytes:
     return _daemon_error(-400, "PluginDaemonBadRequestError", message)
 
 
+def invoke_error(message: str) -> bytes:
+    """What Dify gets of a tool that has failed; `message` is `plugin_error`'s (internal/service/base_sse.go)."""
+    return _daemon_error(-500, "PluginInvokeError", message)
+
+
 def plugin_error(data: dict[str, Any]) -> bytes:
     """What a plugin's error message becomes: its members sorted (pkg/entities/plugin_entities/event.go)."""
     return go_json({"args": data.get("args"), "error_type": data["error_type"], "message": data["message"]})

@@ -24,6 +24,7 @@ from workbench.service_control import ServiceControl
 from workbench.stdio import Stdio
 from workbench.storage import Storage
 from workbench.terminal import Terminal
+from workbench.tools import Tools
 from workbench.web import Web
 
 
@@ -82,7 +83,8 @@ class Host:
         self.service_api = ServiceApi(entries, runs)
         self._replicas = Replicas(ways, ReverseCalls(apps, storage, runs, clocks, terminal), terminal, self._announce)
         controls = [*Control(storage, hooks.values()).routes(), *ServiceControl(self.service_api).routes()]
-        self._web = Web(self._hooks, self._replicas, clocks, terminal, controls if options.control else ())
+        routes = [*Tools(self._replicas, clocks).routes(), *(controls if options.control else ())]
+        self._web = Web(self._hooks, self._replicas, clocks, terminal, routes)
 
     async def run(self) -> None:
         """Runs until it is cancelled. Raises OSError when a port is taken."""

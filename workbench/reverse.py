@@ -95,7 +95,7 @@ class ReverseCalls:
         if refusal:
             _finish(session, call_id, refusal)
         elif kind == "storage":
-            _serve_storage(session, call_id, arguments, self._storage.drawer(session.hook.tenant_id))
+            _serve_storage(session, call_id, arguments, self._storage.drawer(session.origin.tenant_id))
         elif kind == "app":
             _spawn(session, self._run_app(session, call_id, arguments))
         elif kind == "fetch_app":

@@ -14,10 +14,9 @@ from pydantic_core import from_json
 from workbench.channel import Channel
 from workbench.daemon_errors import connection_closed, plugin_error
 from workbench.declaration import NOTHING_DECLARED
-from workbench.hooks import Hook
 from workbench.lines import LineTooLong, read_turns
 from workbench.reverse import ReverseCalls
-from workbench.sessions import Session
+from workbench.sessions import Origin, Reply, Session
 from workbench.terminal import Terminal, log_record
 
 _SHOWN: Final = 1024
@@ -39,8 +38,8 @@ class Runtime:
         self._sessions: dict[str, Session] = {}
         self._patience = asyncio.timeout(None)
 
-    def open_session(self, hook: Hook) -> Session:
-        session = Session(str(uuid4()), hook, self._channel, self.declaration)
+    def open_session(self, origin: Origin, reply: Reply) -> Session:
+        session = Session(str(uuid4()), origin, self._channel, self.declaration, reply)
         self._sessions[session.id] = session
         return session
 

@@ -1,18 +1,38 @@
-"""A session: one HTTP request inside the plugin, its reply, and the reverse calls that the plugin makes for it.
+"""A session: one request inside the plugin, its reply, and the reverse calls that the plugin makes for it.
 
 Owns the session's end: from then on it is unknown, and whoever waits for it is told nothing (law 14).
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_core import to_json
 
 from workbench.channel import Channel
 from workbench.declaration import Declaration
-from workbench.hooks import Hook
-from workbench.reply import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request comes from. All but the workspace is told to the plugin; None where there is none."""
+
+    tenant_id: str
+    endpoint_id: str | None = None
+    app_id: str | None = None
+    conversation_id: str | None = None
+    message_id: str | None = None
+
+
+class Reply(Protocol):
+    """The plugin's side of a reply; `error` is the JSON that tells of its failure."""
+
+    def stream(self, data: Mapping[str, Any]) -> None: ...
+
+    def end(self) -> None: ...
+
+    def fail(self, error: bytes) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -20,25 +40,16 @@ class Session:
     """`calls` are the reverse calls under way; they are cancelled when the session closes."""
 
     id: str
-    hook: Hook
+    origin: Origin
     channel: Channel
     declaration: Declaration
-    reply: Reply = field(default_factory=Reply)
+    reply: Reply
     calls: set[asyncio.Task[None]] = field(default_factory=set)
     open: bool = True
 
-    def request(self, raw: bytes) -> None:
-        """Hands the HTTP request to the plugin."""
-        self._send(
-            "request",
-            {
-                "user_id": "",
-                "type": "endpoint",
-                "action": "invoke_endpoint",
-                "settings": self.hook.settings,
-                "raw_http_request": raw.hex(),
-            },
-        )
+    def request(self, data: Mapping[str, Any]) -> None:
+        """Hands the request to the plugin."""
+        self._send("request", data)
 
     def answer(self, call_id: str, event: str, message: str = "", data: dict[str, Any] | None = None) -> None:
         """Says something to a reverse call: `response`, `error` or `end`. Lost once the session is over, except under
@@ -55,15 +66,15 @@ class Session:
         for call in self.calls:
             call.cancel()
 
-    def _send(self, event: str, data: dict[str, Any]) -> None:
+    def _send(self, event: str, data: Mapping[str, Any]) -> None:
         self.channel.send(
             to_json(
                 {
                     "session_id": self.id,
-                    "conversation_id": None,
-                    "message_id": None,
-                    "app_id": None,
-                    "endpoint_id": self.hook.endpoint_id,
+                    "conversation_id": self.origin.conversation_id,
+                    "message_id": self.origin.message_id,
+                    "app_id": self.origin.app_id,
+                    "endpoint_id": self.origin.endpoint_id,
                     "context": None,
                     "event": event,
                     "data": data,

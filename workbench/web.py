@@ -10,7 +10,7 @@ import logging
 import socket
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 from urllib.parse import quote
 
 from aiohttp import web
@@ -26,7 +26,7 @@ from workbench.raw_request import ClientRequest, MalformedTarget, raw_request, s
 from workbench.replicas import Replicas
 from workbench.reply import Reply
 from workbench.runtime import Runtime
-from workbench.sessions import Session
+from workbench.sessions import Origin
 from workbench.supervisor import PluginDown
 from workbench.terminal import Terminal
 
@@ -122,15 +122,15 @@ class Web:
         return b"".join(parts)[: laws.REQUEST_BODY_LIMIT]
 
     async def _call(self, request: web.Request, runtime: Runtime, hook: Hook, raw: bytes) -> web.StreamResponse:
-        session = runtime.open_session(hook)
+        reply = Reply()
+        session = runtime.open_session(Origin(hook.tenant_id, endpoint_id=hook.endpoint_id), reply)
         try:
-            session.request(raw)
-            return await self._respond(request, session)
+            session.request(_invocation(hook, raw))
+            return await self._respond(request, reply)
         finally:
             runtime.close_session(session)
 
-    async def _respond(self, request: web.Request, session: Session) -> web.StreamResponse:
-        reply = session.reply
+    async def _respond(self, request: web.Request, reply: Reply) -> web.StreamResponse:
         await reply.news()
         first = reply.take_first()
         if first is None and reply.error is not None:
@@ -166,6 +166,17 @@ class Web:
             await client.send(reply.error)
         if reply.dropped:
             self._terminal.say(f"the reply to {_named(request)} lost {reply.dropped} chunks to a full queue (law 8)")
+
+
+def _invocation(hook: Hook, raw: bytes) -> dict[str, Any]:
+    """What the plugin is asked to do with a request."""
+    return {
+        "user_id": "",
+        "type": "endpoint",
+        "action": "invoke_endpoint",
+        "settings": hook.settings,
+        "raw_http_request": raw.hex(),
+    }
 
 
 async def _hold_back(reply: Reply) -> list[bytes]:

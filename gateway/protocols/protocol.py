@@ -28,6 +28,7 @@ class Whole:
 
     late: the stream that stands for it when the run takes long, where the client takes both; None where it does not.
     write_failed: the body of a run that has failed, where that is no error of the protocol's; None where it is.
+    status: the HTTP status of a run that has not failed.
     """
 
     content_type: str
@@ -35,6 +36,7 @@ class Whole:
     is_json: bool = True
     late: Streamed | None = None
     write_failed: Callable[[Answer], bytes | None] = lambda _: None
+    status: Callable[[Answer], int] = lambda _: 200
 
 
 @dataclass(frozen=True, slots=True)

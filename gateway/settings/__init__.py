@@ -19,6 +19,7 @@ from gateway.settings.values import (
     Service,
     Settings,
     ThinkTags,
+    Webhooks,
     canonical_id,
 )
 
@@ -41,6 +42,7 @@ __all__ = [
     "Service",
     "Settings",
     "ThinkTags",
+    "Webhooks",
     "canonical_id",
     "parse",
 ]

@@ -9,8 +9,10 @@ from typing import Any, Final
 import yaml
 
 from gateway.events import Kind
+from gateway.hooks.entry import Hook
 from gateway.settings.form import Form, split
-from gateway.settings.values import PLACEHOLDERS, App, canonical_id
+from gateway.settings.hook_entry import BadHook, read_hook
+from gateway.settings.values import PLACEHOLDERS, App, Fault, canonical_id
 
 APP_SELECTORS: Final = ("app", "app_2", "app_3", "app_4", "app_5")
 
@@ -107,6 +109,7 @@ def _app(form: Form, alias: str, entry: object, known: App | None, place: int) -
     """One entry of `apps`; with its fault where it has one, so that whoever calls the app is told."""
     members = {"app_id": entry} if isinstance(entry, str) else entry
     app = known or App(alias, "")
+    hook, hook_fault = _hook(form, members, place)
     problem = _entry_problem(members, app) if isinstance(members, dict) else "expected an app id, or members in braces"
     if problem or not isinstance(members, dict):
         return replace(app, fault=form.fault("apps", problem, place))
@@ -121,7 +124,18 @@ def _app(form: Form, alias: str, entry: object, known: App | None, place: int) -
         instructions=members.get("instructions") or "",
         title=members.get("title") or "",
         about=members.get("about") or "",
+        hook=hook,
+        hook_fault=hook_fault,
     )
+
+
+def _hook(form: Form, members: object, place: int) -> tuple[Hook, Fault | None]:
+    """An entry's `hook`; its fault concerns nobody but webhooks."""
+    entry = members.get("hook") if isinstance(members, dict) else None
+    try:
+        return (read_hook(entry) if entry else Hook()), None
+    except BadHook as problem:
+        return Hook(), form.fault("apps", str(problem), place)
 
 
 def _alias_problem(alias: str) -> str:
@@ -134,8 +148,9 @@ def _alias_problem(alias: str) -> str:
 
 def _entry_problem(members: Mapping[Any, Any], app: App) -> str:
     """The first fault of one app's members; `""` for none."""
-    if not all(name in _ENTRY_MEMBERS and isinstance(value, str) for name, value in members.items()):
-        return f"takes {', '.join(_ENTRY_MEMBERS)}, each a text"
+    texts = {name: value for name, value in members.items() if name != "hook"}
+    if not all(name in _ENTRY_MEMBERS and isinstance(value, str) for name, value in texts.items()):
+        return f"takes {', '.join(_ENTRY_MEMBERS)}, each a text, and hook"
     given = members.get("app_id") or ""
     if given.startswith("app-"):
         return "an app's API key does not belong here, for this setting is not encrypted"

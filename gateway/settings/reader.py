@@ -34,6 +34,7 @@ from gateway.settings.values import (
     Settings,
     ThinkTags,
 )
+from gateway.settings.webhooks import read_webhooks
 from gateway.wire import json_bytes
 
 OPEN_RATE: Final = Rate(60, 60)
@@ -112,6 +113,7 @@ def _read(form: Form) -> Settings:
         files_url=_files_url(form),
         max_streams=_max_streams(form),
         service=service,
+        webhooks=read_webhooks(form, apps),
         faults=tuple(form.faults),
         fatal=tuple(form.fatal),
     )

@@ -10,6 +10,8 @@ from uuid import UUID
 from gateway.detail import Detail
 from gateway.errors import DuckError
 from gateway.events import Kind
+from gateway.hooks.entry import Hook
+from gateway.hooks.schemes import Secret
 from gateway.origins import Origins
 
 DEFAULT_MAX_STREAMS: Final = 100
@@ -88,7 +90,8 @@ class App:
     input that takes the caller's text, answer: the output that is the answer (both of a workflow), user: the input that
     takes the caller's `user`, transcript: the one for earlier messages, instructions: the one for what the caller tells
     the app to be; title, about: what it is called and what it does, for those who choose among apps; each `""` when not
-    configured. inputs: defaults that a caller may override.
+    configured. inputs: defaults that a caller may override. hook: what becomes of its webhooks; hook_fault: why that
+    can't be told.
     """
 
     alias: str
@@ -103,6 +106,8 @@ class App:
     about: str = ""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     fault: Fault | None = None
+    hook: Hook = field(default_factory=Hook)
+    hook_fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,14 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Who may send webhooks. is_on: whether the operator has set any secret, be it a good one or not."""
+
+    is_on: bool = False
+    secrets: tuple[Secret, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What an operator has chosen. faults: all of them; `fatal`: those that govern every call."""
 
@@ -161,6 +174,7 @@ class Settings:
     files_url: str = ""
     max_streams: int = DEFAULT_MAX_STREAMS
     service: Service = field(default_factory=Service)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     faults: tuple[Fault, ...] = ()
     fatal: tuple[Fault, ...] = ()
 

@@ -6,11 +6,12 @@ from typing import Final
 import gevent
 import pytest
 
-from gateway.chats import BUCKETS, MAX_ID_LENGTH, MOST_IN_BUCKET, Chats, chat_id_of
+from gateway.chats import MAX_ID_LENGTH, Chats, chat_id_of
 from gateway.diagnosis import storage_unavailable
 from gateway.errors import DuckError
 from gateway.presence import Presence
 from gateway.seals import Holder
+from gateway.shelf import BUCKETS, MOST_IN_BUCKET
 
 HOLDER: Final = Holder("endpoint", "web", "", "app")
 HANDLE: Final = "x" * 66
@@ -48,7 +49,7 @@ class FakeStorage:
 def ids_of_one_bucket(storage: FakeStorage) -> Iterator[str]:
     """Chats that are all kept under one key."""
     chats = Chats(HOLDER, storage)
-    return (chat for n in range(1_000_000) if chats._place(chat := f"chat-{n}")[0] == 0)
+    return (chat for n in range(1_000_000) if int(chats._name(chat := f"chat-{n}")[:2], 16) % BUCKETS == 0)
 
 
 # -- A client's own id ---------------------------------------------------------------------------------------------
@@ -197,7 +198,7 @@ class SilentStorage(FakeStorage):
 
 
 def test_a_call_whose_caller_has_left_holds_up_no_other_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.chats.LOCK_WAIT", 0.01)
+    monkeypatch.setattr("gateway.shelf.LOCK_WAIT", 0.01)
     gone = [gevent.spawn(Chats(HOLDER, SilentStorage()).remember, "chat", HANDLE) for _ in range(20)]
     gevent.sleep(0)
     storage = FakeStorage()

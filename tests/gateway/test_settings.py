@@ -41,6 +41,12 @@ OTHER_ID: Final = "22222222-2222-4222-8222-222222222222"
 THIRD_ID: Final = "33333333-3333-4333-8333-333333333333"
 KEY: Final = "a-long-enough-key"
 
+WRONG_MEMBERS: Final = (
+    "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, title, about, each a text, and "
+    "hook"
+)
+"""The fault of an entry of `apps` that says what no entry can say."""
+
 FIELDS: Final = {field["name"]: field for field in yaml.safe_load(FORM.read_text("utf-8"))["settings"]}
 """The settings form, as Dify reads it."""
 
@@ -524,12 +530,12 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str, bool]]] = {
     ),
     "a kind that is a list": (
         {"apps": f"{{a: {{app_id: {ID}, kind: [content]}}}}"},
-        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, title, about, each a text",
+        WRONG_MEMBERS,
         False,
     ),
     "a variable that is no name": (
         {"apps": f"{{a: {{app_id: {ID}, query: {{content: 1}}}}}}"},
-        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, title, about, each a text",
+        WRONG_MEMBERS,
         False,
     ),
     "an app's own key among the apps": (
@@ -715,7 +721,7 @@ FAULTS: Final[dict[str, tuple[dict[str, Any], str, bool]]] = {
     ),
     "a transcript that is no name": (
         {"apps": f"{{a: {{app_id: {ID}, transcript: [content]}}}}"},
-        "apps, entry 1: takes app_id, kind, query, answer, user, transcript, instructions, title, about, each a text",
+        WRONG_MEMBERS,
         False,
     ),
     "no address": ({"files_url": "content"}, "files_url: must be an address such as https://dify.example.com", False),

@@ -1,0 +1,50 @@
+"""A failure, as a tool tells it: one text that says what went wrong, and what to do.
+
+An exception is a tool's only way to fail. Dify shows one that it does not know as JSON with a Python traceback in it,
+to agents too, whose users may see it; of the SDK's own `InvokeError`s and `CredentialsValidateFailedError` it takes the
+text alone (Dify: core/plugin/impl/base.py, `_handle_plugin_daemon_error`).
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from dify_plugin.errors.model import (
+    CredentialsValidateFailedError,
+    InvokeBadRequestError,
+    InvokeError,
+    InvokeServerUnavailableError,
+)
+
+from gateway.errors import DuckError
+
+_SERVERS: Final = 500
+"""Statuses from here on are nobody's fault who calls (RFC 9110, 15.6)."""
+
+_REMEDIES: Final[Mapping[str, str]] = {
+    "misconfigured": "Whoever has authorized Duck under Tools in Dify mends it there.",
+    "wrong_app_kind": "Give the tool what the app needs: a query for a chat, inputs for a workflow.",
+}
+"""Remedies in a tool's words, where the error's own speaks of routes or endpoints."""
+
+
+def tool_error(error: DuckError, request_id: str, *, with_cause: bool) -> InvokeError:
+    """The exception that says this failure."""
+    text = _reworded(error, request_id).sentence(with_cause=with_cause)
+    return InvokeServerUnavailableError(text) if error.status >= _SERVERS else InvokeBadRequestError(text)
+
+
+def invalid_credentials(problems: list[str]) -> CredentialsValidateFailedError:
+    """The exception that says what is wrong with credentials."""
+    return CredentialsValidateFailedError(" ".join(problems))
+
+
+def _reworded(error: DuckError, request_id: str) -> DuckError:
+    match error.code:
+        case "internal_error":
+            return DuckError(error.code, error.message, f"Please report it; the plugin's log names it {request_id}.")
+        case "too_many_streams":
+            return DuckError(error.code, "Duck holds as many runs as it may.", "Try again later.")
+        case code if code in _REMEDIES:
+            return DuckError(code, error.message, _REMEDIES[code], cause=error.cause, status=error.status)
+        case _:
+            return error

@@ -1,0 +1,54 @@
+"""What Dify is told of the tools: in all its languages, and in the names that the code goes by."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts.package import ROOT
+from tests.plugin.tools.conftest import Toolbox
+
+LANGUAGES = {"en_US", "zh_Hans", "ja_JP", "pt_BR"}
+FILES = ["provider/duck.yaml", "tools/run_app.yaml", "tools/list_apps.yaml"]
+MOST_CHARACTERS = 1023
+"""Of a text in one language (daemon: pkg/entities/plugin_entities/basic_type.go)."""
+
+
+def read(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / name).read_text("utf-8"))
+    return content
+
+
+def texts(value: Any) -> Iterator[dict[str, str]]:
+    """All texts for people, by language."""
+    if isinstance(value, dict) and "en_US" in value:
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from texts(item)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_text_is_there_in_difys_four_languages(name: str) -> None:
+    found = list(texts(read(name)))
+    assert found
+    assert [text for text in found if text.keys() != LANGUAGES] == []
+    assert [text for text in found for said in text.values() if not 0 < len(said) <= MOST_CHARACTERS] == []
+
+
+def test_nothing_has_to_be_filled_in() -> None:
+    fields = read("provider/duck.yaml")["credentials_for_provider"].values()
+    parameters = read("tools/run_app.yaml")["parameters"]
+    assert [field for field in (*fields, *parameters) if field["required"]] == []
+
+
+def test_the_declared_outputs_are_those_that_are_said(local_tools: Toolbox) -> None:
+    declared = read("tools/run_app.yaml")["output_schema"]["properties"]
+    assert declared.keys() == local_tools.run(alias="echo", query="Hi").variables.keys()
+
+
+def test_what_a_model_fills_in_has_words_for_it() -> None:
+    filled = {item["name"]: item for item in read("tools/run_app.yaml")["parameters"] if item["form"] == "llm"}
+    assert filled.keys() == {"alias", "query", "inputs", "conversation_id"}
+    assert [name for name, item in filled.items() if not item.get("llm_description")] == []
