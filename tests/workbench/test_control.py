@@ -26,7 +26,7 @@ def storage(bench: "Bench") -> Iterator[httpx.URL]:
 def test_what_the_plugin_has_written_is_seen(bench: "Bench", storage: httpx.URL) -> None:
     bench.http.post("storage?op=set&key=k/l", content=b"\x00v")
     assert httpx.get(storage).json()["values"] == {"k/l": "0076"}
-    assert httpx.get(bench.workspace_storage("b")).json()["values"] == {}
+    assert "k/l" not in httpx.get(bench.workspace_storage("b")).json()["values"]
 
 
 def test_what_is_put_there_is_all_that_the_plugin_finds(bench: "Bench", storage: httpx.URL) -> None:
