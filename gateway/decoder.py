@@ -19,6 +19,7 @@ from typing import Final
 from gateway.diagnosis import from_error_event, from_run_error, readable, refused_inputs, without_traceback
 from gateway.errors import DuckError
 from gateway.events import (
+    TALKING,
     Ending,
     Event,
     Failed,
@@ -41,8 +42,6 @@ from gateway.events import (
 )
 
 _NOTHING: Final[Raw] = MappingProxyType({})
-
-_WITH_CONVERSATION: Final = frozenset({Kind.CHAT, Kind.AGENT, Kind.CHATFLOW})
 
 _DIFYS_INPUT: Final = "sys."
 """How the names of Dify's own inputs begin (`sys.user_id`, `sys.workflow_run_id`)."""
@@ -132,7 +131,7 @@ class _Reading:
 
     def _is_behind_the_end(self, raw: Raw) -> bool:
         """Whether a dict is of a run that Dify makes up behind the answer to a moderated input (wire 14.13)."""
-        has_ended = self.message_end is not None and self.kind in _WITH_CONVERSATION
+        has_ended = self.message_end is not None and self.kind in TALKING
         return has_ended and "workflow_run_id" in raw and not _str(raw, "conversation_id")
 
     def _read(self, name: object, raw: Raw) -> Iterable[Event]:

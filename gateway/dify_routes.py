@@ -7,7 +7,7 @@ is known is passed on.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import pydantic_core
 from werkzeug import Request, Response
@@ -17,7 +17,7 @@ from gateway.body import check_given_once, multipart_pairs, read_json_object, un
 from gateway.conversations import Conversations
 from gateway.diagnosis import not_service_api
 from gateway.errors import DuckError
-from gateway.events import Kind, Raw
+from gateway.events import TALKING, Kind, Raw
 from gateway.protocols.dify import app_info, records
 from gateway.protocols.dify.paths import dify_path, refusal
 from gateway.protocols.dify.reply import JSON
@@ -27,8 +27,7 @@ from gateway.start import LEARNT
 from gateway.streaming import paced
 from gateway.transports.interface import AppTransport
 from gateway.transports.service.client import Upload
-from gateway.transports.service.info import AppInfo
-from gateway.transports.service_api import Reply
+from gateway.transports.service_api import ServiceApiTransport
 from gateway.uploads import check_size
 from gateway.view import View
 from gateway.wire import json_bytes, json_text
@@ -39,30 +38,11 @@ AUDIO_TYPES: Final = frozenset(f"audio/{name}" for name in "mp3 mp4 mpeg mpga m4
 _OF_CHATS: Final = frozenset(
     {"/conversations", "/conversations/<conversation_id>", "/conversations/<conversation_id>/name", "/messages"}
 )
-_CHATS: Final = frozenset({Kind.CHAT, Kind.AGENT, Kind.CHATFLOW})
 
 _NO_PARENT: Final = "00000000-0000-0000-0000-000000000000"
 """What Dify says of a message that begins a conversation; it is nobody's id."""
 
 _SUCCESS: Final = {"result": "success"}
-
-
-class KeyedTransport(AppTransport, Protocol):
-    """The way by an app's own key, for one end user."""
-
-    def info(self) -> AppInfo: ...
-
-    def stop(self, kind: Kind, task_id: str) -> None: ...
-
-    def forward(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        members: Mapping[str, Any] | None = None,
-        file: Upload | None = None,
-    ) -> Reply: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +59,7 @@ class DifyCall:
     app: App
     is_listed: bool
     transport: AppTransport
-    service: KeyedTransport | None
+    service: ServiceApiTransport | None
     seals: Seals
     conversations: Conversations
     view: View
@@ -96,7 +76,7 @@ def answer(call: DifyCall) -> Response:
     refused = refusal(listed, has_app_key=call.service is not None)
     if refused:
         raise refused
-    if call.service and listed.path in _OF_CHATS and call.service.info().kind not in _CHATS:
+    if call.service and listed.path in _OF_CHATS and call.service.info().kind not in TALKING:
         raise DuckError("wrong_route", "The app is no chat app, and has no conversations.", "Ask for a chat app's.")
     describe, serve = _OF_AN_APP.get((method, listed.path)), _OF_A_CALLER.get((method, listed.path))
     if describe:
@@ -191,14 +171,14 @@ def _check_is_there(call: DifyCall) -> None:
 
 
 def _stop(kind: Kind) -> "_Served":
-    def stop(call: DifyCall, service: KeyedTransport, id_: str) -> Response:
+    def stop(call: DifyCall, service: ServiceApiTransport, id_: str) -> Response:
         service.stop(kind, call.seals.opened("task", id_))
         return _json(_SUCCESS)
 
     return stop
 
 
-def _conversations(call: DifyCall, service: KeyedTransport, _: str) -> Response:
+def _conversations(call: DifyCall, service: ServiceApiTransport, _: str) -> Response:
     """All other routes ask for an id that was given to the caller; strangers would be given each other's here."""
     if call.is_stranger:
         raise DuckError(
@@ -212,20 +192,20 @@ def _conversations(call: DifyCall, service: KeyedTransport, _: str) -> Response:
     return _json({**_page(listed), "data": [_conversation(item, call) for item in _items(listed)]})
 
 
-def _delete_conversation(call: DifyCall, service: KeyedTransport, id_: str) -> Response:
+def _delete_conversation(call: DifyCall, service: ServiceApiTransport, id_: str) -> Response:
     service.forward("DELETE", f"/conversations/{call.conversations.opened(id_)}")
     response = Response(status=204)
     del response.headers["Content-Type"]
     return response
 
 
-def _name_conversation(call: DifyCall, service: KeyedTransport, id_: str) -> Response:
+def _name_conversation(call: DifyCall, service: ServiceApiTransport, id_: str) -> Response:
     path = f"/conversations/{call.conversations.opened(id_)}/name"
     reply = service.forward("POST", path, members=_named(call.request, "name", "auto_generate"))
     return _json(_conversation(reply.object(), call))
 
 
-def _messages(call: DifyCall, service: KeyedTransport, _: str) -> Response:
+def _messages(call: DifyCall, service: ServiceApiTransport, _: str) -> Response:
     args = call.request.args
     conversation_id, first_id = args.get("conversation_id"), args.get("first_id")
     if not conversation_id:
@@ -237,20 +217,20 @@ def _messages(call: DifyCall, service: KeyedTransport, _: str) -> Response:
     return _json({**_page(listed), "data": [_message(item, call) for item in _items(listed)]})
 
 
-def _rate(call: DifyCall, service: KeyedTransport, id_: str) -> Response:
+def _rate(call: DifyCall, service: ServiceApiTransport, id_: str) -> Response:
     path = f"/messages/{call.seals.opened('message', id_)}/feedbacks"
     service.forward("POST", path, members=_named(call.request, "rating", "content"))
     return _json(_SUCCESS)
 
 
-def _suggest(call: DifyCall, service: KeyedTransport, id_: str) -> Response:
+def _suggest(call: DifyCall, service: ServiceApiTransport, id_: str) -> Response:
     reply = service.forward("GET", f"/messages/{call.seals.opened('message', id_)}/suggested")
     questions = reply.object().get("data")
     listed = questions if isinstance(questions, list) else []
     return _json({**_SUCCESS, "data": [question for question in listed if isinstance(question, str)]})
 
 
-def _run(call: DifyCall, service: KeyedTransport, id_: str) -> Response:
+def _run(call: DifyCall, service: ServiceApiTransport, id_: str) -> Response:
     run_id = call.seals.opened("run", id_)
     told = service.forward("GET", f"/workflows/run/{run_id}").object()
     event = {"event": "workflow_finished", "workflow_run_id": run_id, "data": {**told, "inputs": _inputs(told)}}
@@ -302,7 +282,7 @@ def _thought(raw: Raw, seals: Seals) -> Raw:
 # -- A caller's files, and sound -----------------------------------------------------------------------------------
 
 
-def _upload(call: DifyCall, service: KeyedTransport, _: str) -> Response:
+def _upload(call: DifyCall, service: ServiceApiTransport, _: str) -> Response:
     file = _file(call.request)
     if not file.mime_type:
         raise DuckError("unsupported_media_type", "The file has no Content-Type.", "Send its MIME type with it.")
@@ -313,7 +293,7 @@ def _upload(call: DifyCall, service: KeyedTransport, _: str) -> Response:
     return _json(records.upload({**told, **sealed}, call.view), reply.status)
 
 
-def _audio_to_text(call: DifyCall, service: KeyedTransport, _: str) -> Response:
+def _audio_to_text(call: DifyCall, service: ServiceApiTransport, _: str) -> Response:
     file = _file(call.request)
     if file.mime_type not in AUDIO_TYPES:
         raise DuckError(
@@ -324,7 +304,7 @@ def _audio_to_text(call: DifyCall, service: KeyedTransport, _: str) -> Response:
     return _json({"text": _text(service.forward("POST", "/audio-to-text", file=file).object(), "text")})
 
 
-def _text_to_audio(call: DifyCall, service: KeyedTransport, _: str) -> Response:
+def _text_to_audio(call: DifyCall, service: ServiceApiTransport, _: str) -> Response:
     members = _named(call.request, "message_id", "text", "voice", "streaming")
     if members.get("message_id"):
         members["message_id"] = call.seals.opened("message", str(members["message_id"]))
@@ -379,7 +359,7 @@ def _json(content: Raw, status: int = 200) -> Response:
 
 
 type _Described = Callable[[DifyCall], Raw]
-type _Served = Callable[[DifyCall, KeyedTransport, str], Response]
+type _Served = Callable[[DifyCall, ServiceApiTransport, str], Response]
 
 _OF_AN_APP: Final[Mapping[tuple[str, str], _Described]] = {
     ("GET", "/parameters"): _parameters,

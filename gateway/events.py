@@ -29,6 +29,10 @@ class Kind(StrEnum):
     COMPLETION = "completion"
 
 
+TALKING: Final = frozenset({Kind.CHAT, Kind.AGENT, Kind.CHATFLOW})
+"""Kinds that are asked a query, and have conversations."""
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens and time as Dify counted them; None is unknown. `prices` are Dify's decimal strings, by Dify's names."""

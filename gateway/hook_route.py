@@ -52,13 +52,13 @@ def answer(exchange: Exchange, name: str | None) -> Response:
     if not exchange.chosen.webhooks.is_on:
         raise routes.not_found(exchange.request.path)
     app, signed = _authenticated(exchange, name)
-    _admit(exchange, app)
+    caller = _admit(exchange, app)
     hook = _hook(app)
     content = read_content(exchange.request)
     challenge = _challenge(signed, content)
     if challenge is not None:
         return _json(200, {"challenge": challenge})
-    return _answer_once(exchange, app, hook, signed, content)
+    return _answer_once(exchange, caller, app, hook, signed, content)
 
 
 def _authenticated(exchange: Exchange, name: str | None) -> tuple[App, Signed]:
@@ -84,12 +84,13 @@ def _unauthorized() -> DuckError:
     )
 
 
-def _admit(exchange: Exchange, app: App) -> None:
+def _admit(exchange: Exchange, app: App) -> Caller:
     chosen = exchange.chosen
-    exchange.caller = Caller(f"hook:{app.alias}")
+    caller = exchange.caller = Caller(f"hook:{app.alias}")
     if chosen.fatal:
         raise chosen.fatal[0].as_error()
-    exchange.rate_headers = count_call(chosen.rates, exchange.endpoint_id, exchange.caller.name, "")
+    exchange.rate_headers = count_call(chosen.rates, exchange.endpoint_id, caller.name, "")
+    return caller
 
 
 def _hook(app: App) -> Hook:
@@ -109,7 +110,9 @@ def _challenge(signed: Signed, content: Content) -> str | None:
     return challenge if value.get("type") == "url_verification" and isinstance(challenge, str) else None
 
 
-def _answer_once(exchange: Exchange, app: App, hook: Hook, signed: Signed, content: Content) -> Response:
+def _answer_once(
+    exchange: Exchange, caller: Caller, app: App, hook: Hook, signed: Signed, content: Content
+) -> Response:
     """The app's result; of a delivery that has been here, whether it has succeeded or still runs."""
     deliveries = Deliveries(SessionStorage(exchange.session))
     name = name_of(exchange.endpoint_id, app.alias, signed, content.value)
@@ -124,7 +127,7 @@ def _answer_once(exchange: Exchange, app: App, hook: Hook, signed: Signed, conte
         return response
     has_succeeded = False
     try:
-        response = _run(exchange, app, hook, content)
+        response = _run(exchange, caller, app, hook, content)
         has_succeeded = True
     except DuckError as error:
         response = _failed(exchange, hook, error)
@@ -133,8 +136,7 @@ def _answer_once(exchange: Exchange, app: App, hook: Hook, signed: Signed, conte
     return response
 
 
-def _run(exchange: Exchange, app: App, hook: Hook, content: Content) -> Response:
-    caller = Caller(f"hook:{app.alias}")
+def _run(exchange: Exchange, caller: Caller, app: App, hook: Hook, content: Content) -> Response:
     asked = _asked(exchange, caller, app, hook, content)
     protocol = WireProtocol(lambda _: (asked, lambda view: reply_in(hook.reply, view)), problem.shape)
     response = answer_of_app(exchange, protocol, caller, app.alias, _never_late)

@@ -14,7 +14,7 @@ from gateway.conversations import Conversations, conversation_not_found
 from gateway.decoder import decode
 from gateway.diagnosis import app_unavailable, completion_not_supported
 from gateway.errors import DuckError
-from gateway.events import Event, Failed, Kind, Started
+from gateway.events import TALKING, Event, Failed, Kind, Started
 from gateway.fitting import with_declared, with_defaults, with_history, with_instructions
 from gateway.kinds import Kinds, Variable
 from gateway.limits import Limits
@@ -133,17 +133,17 @@ def _fitted(call: AppCall, place: Place, fallback: Kind) -> tuple[AppCall, Kind 
         raise _wrong_route(kind)
     call = with_uploads(call, transport)
     if call.metadata or call.files:
-        form = _form(call, place)
-        takes_files = bool(call.files) and transport.has_app_key and kind is not Kind.WORKFLOW
-        takes_files = takes_files and LEARNT.takes_files(endpoint, app, transport)
-        call = with_declared(call, form, takes_files=takes_files, has_app_key=transport.has_app_key)
+        form, has_app_key = _form(call, place), transport.has_app_key
+        may_take_files = call.files and has_app_key and kind is not Kind.WORKFLOW
+        takes_files = bool(may_take_files) and LEARNT.takes_files(endpoint, app, transport)
+        call = with_declared(call, form, takes_files=takes_files, has_app_key=has_app_key)
     call = with_defaults(call)
     takes_query_as_input = kind is Kind.WORKFLOW or (kind is Kind.COMPLETION and transport.has_app_key)
     if call.query and takes_query_as_input:
         return _with_query_as_input(call, LEARNT.query_variable(endpoint, app, transport)), kind
     if not call.query and kind is None:
         return call, fallback
-    if not call.query and kind in (Kind.CHAT, Kind.AGENT, Kind.CHATFLOW):
+    if not call.query and kind in TALKING:
         raise _needs_query(kind)
     return call, kind
 

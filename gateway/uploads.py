@@ -54,9 +54,12 @@ def with_uploads(call: AppCall, transport: AppTransport) -> AppCall:
 
 
 def _items_in(values: Iterable[object]) -> Iterator[Raw]:
-    """Files that are inputs, each alone or in a list."""
+    """What `_Uploading.value` looks at: objects that are inputs, each alone or in lists."""
     for value in values:
-        yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict))
+        if isinstance(value, dict):
+            yield value
+        elif isinstance(value, list):
+            yield from _items_in(value)
 
 
 def _is_data_item(item: Raw) -> bool:

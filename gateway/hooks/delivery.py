@@ -18,7 +18,7 @@ import gevent
 from gateway.errors import DuckError
 from gateway.hooks.schemes import Signed
 from gateway.log import logger
-from gateway.presence import Presence
+from gateway.presence import PROBE_WAIT, Presence
 from gateway.shelf import Shelf
 from gateway.transports.interface import Storage
 from gateway.wire import json_bytes
@@ -30,9 +30,6 @@ last longer (law 13)."""
 MAX_ID_LENGTH: Final = 256
 """Characters of an id in a body (own choice; Stripe's and Slack's have some 30)."""
 
-
-PROBE_WAIT: Final = 2.0
-"""Seconds for the caller of a run to answer, which takes milliseconds while it is there (law 14)."""
 
 MOST_REMEMBERED: Final = 10_000
 """Successes that this process remembers by itself (own choice, about 2 MB): more than the storage keeps, and also those

@@ -6,13 +6,13 @@ any app without one. The key of an app that is not listed governs nothing, and i
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.settings.form import MASK, MASK_PROBLEM, Form, split
-from gateway.settings.values import App, Fault, Service, canonical_id
+from gateway.settings.values import App, Fault, Service, app_named
 
 _URL: Final = re.compile(
     r"(https?://(?:[A-Z0-9_-]{1,63}(?:\.[A-Z0-9_-]{1,63})*\.?|\[[0-9A-F:.]+\])(?::\d+)?(?:/[A-Z0-9._~-]+)*?)(?:/v1)?/*",
@@ -57,7 +57,8 @@ def _keys(form: Form, apps: tuple[App, ...]) -> tuple[dict[str, str], dict[str, 
     text = re.sub(r"\s*=\s*", "=", form.text("dify_api_keys"))
     for place, item in enumerate(split(text), 1):
         alias, _, key = item.partition("=")
-        app_id = _app_id(alias, apps)
+        app = app_named(apps, alias)
+        app_id = app.app_id if app else ""
         problem = _problem(item, key, app_id) or _conflict(key, app_id, keys, faults)
         if problem:
             fault = form.fault("dify_api_keys", problem, place)
@@ -71,12 +72,6 @@ def _keys(form: Form, apps: tuple[App, ...]) -> tuple[dict[str, str], dict[str, 
     if anyones:
         faults = {**{app.app_id: anyones[0] for app in apps if app.app_id not in keys}, **faults}
     return keys, faults
-
-
-def _app_id(name: str, apps: Iterable[App]) -> str:
-    """The id of the listed app with this alias or id; `""` for none."""
-    wanted = canonical_id(name)
-    return next((app.app_id for app in apps if app.alias == name or (wanted and app.app_id == wanted)), "")
 
 
 def _problem(item: str, key: str, app_id: str) -> str:

@@ -1,6 +1,6 @@
 """What an operator has chosen, as frozen values; how it is read from the form is the other modules' business."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -180,8 +180,13 @@ class Settings:
 
     def app_named(self, name: str) -> App | None:
         """The listed app with this alias or id."""
-        wanted = canonical_id(name) or name
-        return next((app for app in self.apps if app.alias == name or app.app_id == wanted), None)
+        return app_named(self.apps, name)
+
+
+def app_named(apps: Iterable[App], name: str) -> App | None:
+    """The one of the apps with this alias or id."""
+    wanted = canonical_id(name)
+    return next((app for app in apps if app.alias == name or (wanted and app.app_id == wanted)), None)
 
 
 def canonical_id(text: str) -> str:

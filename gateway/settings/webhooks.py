@@ -9,7 +9,7 @@ from typing import Final
 from gateway.hooks.schemes import GENERIC, SCHEMES, Scheme, Secret, key_of, strength_of
 from gateway.settings.callers import MIN_KEY_LENGTH
 from gateway.settings.form import MASK, MASK_PROBLEM, Form
-from gateway.settings.values import App, Webhooks, canonical_id
+from gateway.settings.values import App, Webhooks, app_named
 
 MOST_SECRETS: Final = 32
 """Each request is tried with all of them, a stranger's too (own choice: 6 ms for each of the largest bodies)."""
@@ -39,7 +39,9 @@ def _secret(item: str, apps: Iterable[App], place: int) -> Secret:
         raise _Problem("expected alias=scheme:secret, an app's alias, how its sender signs, and the secret")
     if place > MOST_SECRETS:
         raise _Problem(f"is one too many, for {MOST_SECRETS} are read")
-    app = _app(alias, apps)
+    app = app_named(apps, alias)
+    if app is None:
+        raise _Problem("names an app that is not listed")
     scheme = _scheme(name, app)
     try:
         secret = Secret(app.alias, scheme, key_of(scheme, text))
@@ -48,15 +50,6 @@ def _secret(item: str, apps: Iterable[App], place: int) -> Secret:
     if strength_of(secret) < MIN_KEY_LENGTH:
         raise _Problem(f"a secret under {MIN_KEY_LENGTH} characters")
     return secret
-
-
-def _app(name: str, apps: Iterable[App]) -> App:
-    """The listed app with this alias or id."""
-    wanted = canonical_id(name)
-    found = next((app for app in apps if app.alias == name or (wanted and app.app_id == wanted)), None)
-    if found is None:
-        raise _Problem("names an app that is not listed")
-    return found
 
 
 def _scheme(name: str, app: App) -> Scheme:

@@ -8,7 +8,7 @@ from dify_plugin.entities.tool import ToolInvokeMessage
 
 from gateway import settings
 from gateway.errors import DuckError
-from gateway.events import Kind
+from gateway.events import TALKING, Kind
 from gateway.kinds import Variable
 from gateway.settings import App, Settings
 from gateway.start import LEARNT
@@ -25,8 +25,6 @@ LOOK_UP_WAIT: Final = 10.0
 NO_APPS: Final = (
     "No apps are listed. Whoever has authorized Duck under Tools in Dify lists them there, as alias=app_id."
 )
-
-_TALKING: Final = frozenset({Kind.CHAT, Kind.AGENT, Kind.CHATFLOW})
 
 type Form = tuple[Variable, ...]
 
@@ -68,7 +66,7 @@ def _entry(app: App, kind: Kind | None, form: Form | None) -> dict[str, Any]:
         "title": app.title,
         "about": app.about,
         "kind": kind or "",
-        "needs_query": kind in _TALKING if kind else None,
+        "needs_query": kind in TALKING if kind else None,
         "inputs": shown,
     }
 

@@ -245,16 +245,14 @@ def _no_such_path() -> DuckError:
 def _refusal(response: httpx.Response) -> bytes:
     """The beginning of an error's body, as far as it comes in time."""
     said = bytearray()
-    over = gevent.Timeout(REFUSAL_WAIT)
-    try:
-        with over:
-            for chunk in response.iter_bytes():
-                said += chunk
-                if len(said) >= MAX_REFUSAL:
-                    break
-    except gevent.Timeout as timeout:
-        if timeout is not over:
-            raise
+
+    def read() -> None:
+        for chunk in response.iter_bytes():
+            said.extend(chunk)
+            if len(said) >= MAX_REFUSAL:
+                return
+
+    gevent.with_timeout(REFUSAL_WAIT, read, timeout_value=None)
     return bytes(said[:MAX_REFUSAL])
 
 

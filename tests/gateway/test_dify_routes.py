@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 from werkzeug import Request, Response
@@ -25,7 +25,7 @@ from gateway.secret import KEY, SIZE
 from gateway.settings import App
 from gateway.transports.service.client import Upload
 from gateway.transports.service.info import AppInfo, info_of
-from gateway.transports.service_api import Reply
+from gateway.transports.service_api import Reply, ServiceApiTransport
 from gateway.transports.storage import SessionStorage
 from gateway.view import View
 from tests.gateway.fake_dify import FakeDify, FakeStorage
@@ -135,7 +135,7 @@ def call_of(
         app,
         is_listed,
         transport,
-        transport if transport.has_app_key else None,
+        cast(ServiceApiTransport, transport) if transport.has_app_key else None,
         seals(),
         Conversations(HOLDER, storage(), is_sealed=is_sealed),
         View(detail, ORIGIN, "", splits_thinking=False, model=app.alias, now=1_790_000_000),

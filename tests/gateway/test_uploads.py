@@ -89,6 +89,10 @@ def test_a_call_with_too_many_files_sends_none() -> None:
     with pytest.raises(DuckError, match="payload_too_large"):
         uploaded(way, *[file] * (MOST_UPLOADS + 1))
     assert way.given == []
+    item = {"type": "custom", "transfer_method": "remote_url", "url": file.url}
+    with pytest.raises(DuckError, match="payload_too_large"):
+        uploaded(way, inputs={"deep": [[item] * (MOST_UPLOADS + 1)]})
+    assert way.given == []
     uploaded(way, *[file] * MOST_UPLOADS)
     assert len(way.given) == MOST_UPLOADS
 

@@ -5,7 +5,7 @@
 
 from typing import Any, Final
 
-from gateway.events import Kind
+from gateway.events import TALKING, Kind
 from gateway.protocols.dify.blocking import new_answer
 from gateway.protocols.dify.errors import shape_naming
 from gateway.protocols.dify.reply import reader
@@ -14,9 +14,7 @@ from gateway.protocols.protocol import WireProtocol
 
 _SHARED: Final[dict[str, Any]] = {"may_split_thinking": False, "shows_difys_ids": True, "new_answer": new_answer}
 
-_CHATS: Final = frozenset({Kind.CHAT, Kind.AGENT, Kind.CHATFLOW})
-
-CHAT_MESSAGES: Final = WireProtocol(reader(ChatRequestPayload), shape_naming("not_chat_app"), kinds=_CHATS, **_SHARED)
+CHAT_MESSAGES: Final = WireProtocol(reader(ChatRequestPayload), shape_naming("not_chat_app"), kinds=TALKING, **_SHARED)
 COMPLETION_MESSAGES: Final = WireProtocol(
     reader(CompletionRequestPayload), shape_naming("app_unavailable"), kinds=frozenset({Kind.COMPLETION}), **_SHARED
 )

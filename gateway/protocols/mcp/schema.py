@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from gateway.call import Asked, type_of_link
-from gateway.events import Kind
+from gateway.events import TALKING, Kind
 from gateway.kinds import Variable
 
 QUERY: Final = "query"
@@ -34,7 +34,6 @@ MAX_NAME: Final = 100
 """Characters of a name that a sentence repeats (as in `gateway.body`)."""
 
 _LINK: Final = r"^[hH][tT][tT][pP][sS]?://[^\s]+$"
-_TALKING: Final = frozenset({Kind.CHAT, Kind.AGENT, Kind.CHATFLOW})
 _NO_INPUT: Final = frozenset({"external_data_tool"})
 """Fields that Dify fills itself (wire section 7)."""
 
@@ -90,7 +89,7 @@ def tool_input(kind: Kind | None, form: Iterable[Variable], filled: Iterable[str
     required = [name for name, variable in variables.items() if variable.is_required and variable.name not in filled]
     properties: dict[str, Any] = {name: _schema(variable) for name, variable in variables.items()}
     if talks:
-        needs_query = kind in _TALKING or (bool(fields) and not any(variable.is_typed for variable in fields))
+        needs_query = kind in TALKING or (bool(fields) and not any(variable.is_typed for variable in fields))
         properties = {QUERY: _query_schema(is_needed=needs_query), **properties, CONVERSATION: _CONVERSATION_SCHEMA}
         required = [QUERY, *required] if needs_query else required
     return ToolInput(_object(properties, required, is_open=False), variables, talks)
