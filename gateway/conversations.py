@@ -29,6 +29,11 @@ class Conversations:
         self._known = ""
         self._shown: tuple[str, str] = ("", "")
 
+    @property
+    def known(self) -> str:
+        """Dify's id of the conversation that was named, or has begun; `""` for none."""
+        return self._known
+
     def prepare(self) -> None:
         """Sees to it that ids can be shown. Raises `DuckError` `storage_unavailable`."""
         if self._is_sealed:

@@ -11,6 +11,8 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+import httpx
+
 from gateway.settings.form import MASK, MASK_PROBLEM, Form, split
 from gateway.settings.values import App, Fault, Service, app_named
 
@@ -44,9 +46,10 @@ def _url(text: str) -> str:
     """The address up to and with `/v1`; `""` for what is none."""
     found = _URL.fullmatch(text)
     try:
-        return f"{found[1]}/v1" if found and urlsplit(text).port != 0 else ""
-    except ValueError:  # a port above 65535, or brackets around what is no address
+        is_address = found and urlsplit(text).port != 0 and httpx.URL(text).host
+    except (ValueError, httpx.InvalidURL):  # a port above 65535, brackets around what is no address, a bad `xn--` label
         return ""
+    return f"{found[1]}/v1" if found and is_address else ""
 
 
 def _keys(form: Form, apps: tuple[App, ...]) -> tuple[dict[str, str], dict[str, Fault]]:

@@ -86,12 +86,18 @@ def _input(variable: Variable) -> dict[str, Any]:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    """One app in a line: `support (chat), Support desk: answers customers. Inputs: name (text-input, required).`"""
+    """One app in a line: `desk (chat), Support desk: answers customers. Takes a query. Inputs: name (text-input).`"""
     kind = f" ({entry['kind']})" if entry["kind"] else ""
-    title = f", {entry['title']}" if entry["title"] else ""
-    about = f": {entry['about'].rstrip('.')}." if entry["about"] else "."
+    title = f", {_on_one_line(entry['title'])}" if entry["title"] else ""
+    about = f": {_on_one_line(entry['about']).rstrip('.')}." if entry["about"] else "."
+    # What is not known to be a workflow, and asks for nothing else, is most likely a chat.
+    query = " Takes a query." if entry["needs_query"] or not (entry["kind"] or entry["inputs"]) else ""
     inputs = ", ".join(_named(field) for field in entry["inputs"] or ())
-    return f"{entry['alias']}{kind}{title}{about}" + (f" Inputs: {inputs}." if inputs else "")
+    return f"{entry['alias']}{kind}{title}{about}{query}" + (f" Inputs: {inputs}." if inputs else "")
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _named(field: Mapping[str, Any]) -> str:

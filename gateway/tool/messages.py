@@ -18,24 +18,38 @@ from gateway.wire import json_bytes
 MAX_TEXT: Final = 200_000
 """Characters of one text (law 7: as JSON a character takes six bytes at most, and a line has 5 MiB)."""
 
+_TYPES: Final[Mapping[str, str]] = {"image": "image/png", "audio": "audio/mpeg", "video": "video/mp4"}
+"""What Dify is told of a file whose MIME type the app does not tell, by Dify's own type of it: the one that an agent's
+files are sorted by."""
+
 _NEXT_LINE: Final = "\u0085"
 _Type: Final = ToolInvokeMessage.MessageType
 
 
+def clean(text: str) -> str:
+    """The text as the way to Dify carries it: whole characters, and lines that end as JSON escapes it."""
+    return text.encode("utf-8", "replace").decode().replace(_NEXT_LINE, "\n")
+
+
 def texts(text: str) -> Iterator[ToolInvokeMessage]:
     """The text, in as many messages as it needs; none for `""`."""
-    text = text.encode("utf-8", "replace").decode().replace(_NEXT_LINE, "\n")
+    text = clean(text)
     for start in range(0, len(text), MAX_TEXT):
         yield _text_message(_Type.TEXT, text[start : start + MAX_TEXT])
 
 
 def file(item: File) -> ToolInvokeMessage:
-    """An image, which Dify fetches and keeps; any other file, and one that Dify could not fetch, as a link."""
-    if item.type != "image" or not item.url.startswith(("http://", "https://")):
-        return _text_message(_Type.LINK, item.url)
-    message = _text_message(_Type.IMAGE, item.url)
-    # An agent fails at an image without this (Dify: core/tools/tool_engine.py).
-    message.meta = {"mime_type": item.mime_type or "image/png"}
+    """A file that Dify fetches and keeps; a link where it could not fetch it.
+
+    An IMAGE is the only message by which Dify fetches a file. It takes the file's type from what it has fetched (Dify:
+    core/workflow/nodes/tool/tool_node.py), so it serves for every type.
+    """
+    url = clean(item.url)
+    if not url.startswith(("http://", "https://")):
+        return _text_message(_Type.LINK, url)
+    message = _text_message(_Type.IMAGE, url)
+    # An agent fails at a file without this (Dify: core/tools/tool_engine.py).
+    message.meta = {"mime_type": clean(item.mime_type) or _TYPES.get(item.type, "application/octet-stream")}
     return message
 
 

@@ -16,6 +16,10 @@ MAX_NAME: Final = 100
 """Characters of a name that a sentence repeats (as in `gateway.body`)."""
 
 
+MOST_NAMES: Final = 20
+"""Aliases that a sentence lists (own choice)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ToolCall:
     """Of each text, `""` means none."""
@@ -88,15 +92,17 @@ def _text(parameters: Mapping[str, Any], name: str) -> str:
 
 
 def _unknown(alias: str, settings: Settings) -> DuckError:
-    return DuckError("app_not_found", f"The tool knows no app '{alias[:MAX_NAME]}'.", _choice(settings))
+    return DuckError("app_not_found", f"The tool knows no app '{alias[:MAX_NAME]}'.", _choice("Give", settings))
 
 
 def _unnamed(settings: Settings) -> DuckError:
-    return DuckError("invalid_request", "The call names no app.", _choice(settings))
+    return DuckError("invalid_request", "The call names no app.", _choice("Pick an app, or give", settings))
 
 
-def _choice(settings: Settings) -> str:
-    aliases = ", ".join(app.alias for app in settings.apps if not app.fault)
+def _choice(give: str, settings: Settings) -> str:
+    aliases = [app.alias for app in settings.apps if not app.fault]
     if not aliases:
         return "Pick an app, or list apps in the tool's authorization, under Tools."
-    return f"Pick an app, or give one of these aliases: {aliases}."
+    if len(aliases) > MOST_NAMES:
+        return f"{give} one of the aliases that the tool list_apps tells, such as {aliases[0]}."
+    return f"{give} one of these aliases: {', '.join(aliases)}."

@@ -38,7 +38,7 @@ def reply(run: Run, events: Iterator[Event], view: View) -> Iterator[ToolInvokeM
             case Text(text=text):
                 waiting.texts.append(text)
             case TextReplaced(text=text):
-                waiting.texts.append(f"\n\n[The app replaced the text above:]\n{text}" if waiting.has_begun else text)
+                waiting.texts = [f"\n\n[The app replaced the text above:]\n{text}" if waiting.has_spoken else text]
             case Failed(error=error):
                 yield from waiting.spoken()
                 raise error
@@ -57,9 +57,9 @@ class _Waiting:
         self._left_at = float("-inf")
 
     @property
-    def has_begun(self) -> bool:
-        """Whether there was a text at all."""
-        return bool(self.texts) or self._left_at > float("-inf")
+    def has_spoken(self) -> bool:
+        """Whether any text has left."""
+        return self._left_at > float("-inf")
 
     def is_due(self, run: Run) -> bool:
         """Whether they leave now; lets more of them gather where the last ones left just before."""

@@ -34,7 +34,25 @@ def run_app(
 
     Raises `InvokeError` for whatever fails, from any `next`.
     """
-    chosen, record = settings.parse(credentials), new_record("run_app")
+    return _guarded_run("run_app", session, credentials, user, parameters)
+
+
+def run_listed_app(
+    session: Session, credentials: Mapping[str, Any], user: str, parameters: Mapping[str, Any]
+) -> Iterator[ToolInvokeMessage]:
+    """The same for models, which can name an app of the credentials by its alias and no other.
+
+    In an Agent node Dify lets a model's arguments outrank the author's, also for parameters that are the author's alone
+    (Dify: core/workflow/nodes/agent), so an `app` is not read here.
+    """
+    listed = {name: value for name, value in parameters.items() if name != "app"}
+    return _guarded_run("run_listed_app", session, credentials, user, listed)
+
+
+def _guarded_run(
+    tool: str, session: Session, credentials: Mapping[str, Any], user: str, parameters: Mapping[str, Any]
+) -> Iterator[ToolInvokeMessage]:
+    chosen, record = settings.parse(credentials), new_record(tool)
     return guarded(_run(session, chosen, user, parameters, record), record, chosen)
 
 
@@ -44,8 +62,13 @@ def _run(
     call = read_call(parameters, chosen)
     record.app = call.app.alias
     place = _place(session, chosen, user, call.app, record.request_id)
-    calling = {"calling_app": session.app_id or "", "conversation_id": session.conversation_id or ""}
-    with level(call.app.app_id, **calling) as entered:
+    inside = level(
+        call.app.app_id,
+        calling_app=session.app_id or "",
+        conversation_id=session.conversation_id or "",
+        presence=place.storage.presence,
+    )
+    with inside as entered:
         run = record.run = start(_app_call(call, user), place, Kind.WORKFLOW)
         try:
             yield from reply(run, _noted(run.events(), entered, place.conversations), place.view)
@@ -61,7 +84,7 @@ def _noted(events: Iterator[Event], entered: Level, conversations: Conversations
     """The events, with the conversation that they tell of noted, so that a call inside it is known for one."""
     for event in events:
         if isinstance(event, Started) and event.conversation_id:
-            entered.conversation_id = conversations.opened(event.conversation_id)
+            entered.conversation_id = conversations.known
         yield event
 
 

@@ -42,6 +42,14 @@ def test_a_text_is_fit_for_the_way(text: str, said: list[str]) -> None:
     assert [message.message.model_dump()["text"] for message in messages.texts(text) if message.message] == said
 
 
+@pytest.mark.parametrize("address", ["https://files.example/a\u0085\ud800", "/files/a\u0085\ud800"])
+def test_a_files_address_is_fit_for_the_way(address: str) -> None:
+    said = messages.file(a_file("image", address, "image/\u0085"))
+    assert said.message
+    assert said.message.model_dump()["text"] == address[:-2] + "\n?"
+    assert (said.meta or {}).get("mime_type", "image/\n") == "image/\n"
+
+
 @pytest.mark.parametrize(
     ("value", "told"),
     [
@@ -68,10 +76,14 @@ def test_an_object_that_would_end_the_plugin_is_refused() -> None:
         (a_file("image", "https://files.example/a", "image/webp"), "image", {"mime_type": "image/webp"}),
         (a_file("image", "https://files.example/a"), "image", {"mime_type": "image/png"}),
         (a_file("image", "/files/tools/a.png", "image/png"), "link", None),
-        (a_file("document", "https://files.example/a.pdf", "application/pdf"), "link", None),
+        (a_file("document", "https://files.example/a.pdf", "text/csv"), "image", {"mime_type": "text/csv"}),
+        (a_file("document", "https://files.example/a"), "image", {"mime_type": "application/octet-stream"}),
     ],
-    ids=["an image", "an image of no told type", "an image that Dify could not fetch", "a document"],
-)
-def test_a_file_is_an_image_or_a_link(file: File, kind: str, meta: dict[str, str] | None) -> None:
+    ids=[
+        "an image", "an image of no told type", "an image that Dify could not fetch", "a document",
+        "a document of no told type",
+    ],
+)  # fmt: skip
+def test_a_file_is_one_that_dify_fetches_or_a_link(file: File, kind: str, meta: dict[str, str] | None) -> None:
     said = messages.file(file)
     assert (said.type.value, said.message and said.message.model_dump(), said.meta) == (kind, {"text": file.url}, meta)

@@ -74,18 +74,31 @@ def test_the_answer_is_told_beside_a_text_that_is_another() -> None:
     assert (text_of(messages), told(messages)["answer"]) == ("long\nshort", "short")
 
 
-@pytest.mark.parametrize(
-    ("before", "text"),
-    [((), "instead"), ((Text("said", None),), "said\n\n[The app replaced the text above:]\ninstead")],
-    ids=["before any text", "behind some"],
-)
-def test_a_replacement_is_marked_where_something_was_said(before: tuple[Event, ...], text: str) -> None:
-    messages = said(STARTED, *before, TextReplaced("instead", None), finished())
-    assert (text_of(messages), told(messages)["answer"]) == (text, "instead")
+def test_a_replacement_before_any_text_is_said_alone() -> None:
+    messages = said(STARTED, TextReplaced("instead", None), finished())
+    assert (text_of(messages), told(messages)["answer"]) == ("instead", "instead")
+
+
+def test_a_replacement_of_what_was_said_is_marked_and_what_was_to_follow_is_not_said() -> None:
+    has_left = Signal()
+
+    def events() -> Iterator[Event]:
+        yield Text("said", None)
+        has_left.wait(LONG)
+        yield Text(" never said", None)
+        yield TextReplaced("instead", None)
+        yield finished()
+
+    run = run_of(events())
+    messages = reply(run, run.events(), VIEW)
+    assert shown(next(messages)) == ("text", "said")
+    has_left.set()
+    rest = [shown(message) for message in messages]
+    assert (text_of(rest), told(rest)["answer"]) == ("\n\n[The app replaced the text above:]\ninstead", "instead")
 
 
 def test_a_link_stands_on_a_line_of_its_own() -> None:
-    link = File("f", "document", "https://files.example/a.pdf", "a.pdf", "", None, None)
+    link = File("f", "document", "/files/a.pdf", "a.pdf", "", None, None)
     messages = said(STARTED, Text("Here:", None), link, finished())
     assert messages[:3] == [("text", "Here:"), ("text", "\n"), ("link", link.url)]
 

@@ -104,3 +104,15 @@ def test_each_call_has_a_line_in_the_log_that_holds_nothing_of_it(duck_log: pyte
     (line,) = [record.getMessage() for record in duck_log.records if "route=tool/run_app" in record.getMessage()]
     assert "caller=tool app=chat status=200 events=4" in line
     assert "private" not in duck_log.text
+
+
+def test_apps_that_call_each_other_from_agent_nodes_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.tool.nesting.MAX_WAIT", 0.01)
+    dify = workspace()
+    outer = [run(dify) for _ in range(MAX_DEPTH)]
+    for messages in outer:
+        next(messages)
+    with pytest.raises(InvokeError, match="This app calls itself, and 5 such calls are under way"):
+        next(run(dify))
+    for messages in outer:
+        messages.close()

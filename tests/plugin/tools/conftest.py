@@ -69,6 +69,10 @@ class Toolbox:
         """What Run app says. credentials: of all demo apps when left out. call: the rest of the workbench's `Call`."""
         return self._say("tools/run_app", {"credentials": credentials, "parameters": parameters, **(call or {})})
 
+    def run_listed(self, **parameters: Any) -> Said:
+        """What Run listed app says."""
+        return self._say("tools/run_listed_app", {"credentials": None, "parameters": parameters})
+
     def list(self, credentials: Mapping[str, Any] | None = None) -> Said:
         return self._say("tools/list_apps", {"credentials": credentials})
 

@@ -35,6 +35,11 @@ def test_apps_and_keys_that_dify_knows_hold(local_tools: Toolbox) -> None:
             id="an address",
         ),
         pytest.param(
+            {"apps": ECHO, "dify_api_url": "https://xn--a.example", "dify_api_keys": "echo=app-something-secret"},
+            "dify_api_url: must be an address such as https://dify.example.com/v1.",
+            id="an address whose host is no name",
+        ),
+        pytest.param(
             {"apps": ECHO, "dify_api_url": "https://dify.example", "dify_api_keys": "echo=sk-something-secret"},
             "dify_api_keys, entry 1: an app's key begins with app-, as Dify shows it under API Access.",
             id="a key of another kind",
@@ -62,6 +67,21 @@ def test_a_key_that_dify_refuses_is_told_by_its_apps_alias_and_not_repeated(loca
     assert "workflow" in said.error
     assert "echo" not in said.error
     assert "app-of-nobody" not in str(said)
+
+
+def test_a_kind_that_dify_contradicts_is_told(local_tools: Toolbox) -> None:
+    apps = f'{{"echo": {{"app_id": "{DEMO_APPS["echo"]}", "kind": "workflow"}}}}'
+    said = local_tools.check({**local_tools.keys("echo"), "apps": apps})
+    assert said.error == "apps: the kind of echo is workflow, and Dify says that it is chat."
+
+
+@pytest.mark.parametrize("path", ["/elsewhere", "/v1/v1"])
+def test_an_address_that_is_not_the_service_apis_is_told(local_tools: Toolbox, path: str) -> None:
+    keys = local_tools.keys("echo", "workflow")
+    said = local_tools.check({**keys, "dify_api_url": keys["dify_api_url"].removesuffix("/v1") + path})
+    assert said.error == (
+        "Duck's settings have a fault: dify_api_url: what answers there (HTTP 404) is not Dify's Service API."
+    )
 
 
 def test_an_address_where_nobody_answers_is_told_of(local_tools: Toolbox) -> None:

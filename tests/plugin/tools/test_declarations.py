@@ -10,7 +10,8 @@ from scripts.package import ROOT
 from tests.plugin.tools.conftest import Toolbox
 
 LANGUAGES = {"en_US", "zh_Hans", "ja_JP", "pt_BR"}
-FILES = ["provider/duck.yaml", "tools/run_app.yaml", "tools/list_apps.yaml"]
+RUNS = ["tools/run_app.yaml", "tools/run_listed_app.yaml"]
+FILES = ["provider/duck.yaml", *RUNS, "tools/list_apps.yaml"]
 MOST_CHARACTERS = 1023
 """Of a text in one language (daemon: pkg/entities/plugin_entities/basic_type.go)."""
 
@@ -43,12 +44,20 @@ def test_nothing_has_to_be_filled_in() -> None:
     assert [field for field in (*fields, *parameters) if field["required"]] == []
 
 
-def test_the_declared_outputs_are_those_that_are_said(local_tools: Toolbox) -> None:
-    declared = read("tools/run_app.yaml")["output_schema"]["properties"]
+@pytest.mark.parametrize("name", RUNS)
+def test_the_declared_outputs_are_those_that_are_said(local_tools: Toolbox, name: str) -> None:
+    declared = read(name)["output_schema"]["properties"]
     assert declared.keys() == local_tools.run(alias="echo", query="Hi").variables.keys()
 
 
-def test_what_a_model_fills_in_has_words_for_it() -> None:
-    filled = {item["name"]: item for item in read("tools/run_app.yaml")["parameters"] if item["form"] == "llm"}
+@pytest.mark.parametrize("name", RUNS)
+def test_what_a_model_fills_in_has_words_for_it(name: str) -> None:
+    filled = {item["name"]: item for item in read(name)["parameters"] if item["form"] == "llm"}
     assert filled.keys() == {"alias", "query", "inputs", "conversation_id"}
     assert [name for name, item in filled.items() if not item.get("llm_description")] == []
+
+
+def test_the_two_tools_that_run_apps_differ_in_the_app_and_in_no_parameter_that_both_have() -> None:
+    (app, alias, *rest), (needed, *others) = (read(name)["parameters"] for name in RUNS)
+    assert (app["name"], alias["name"], needed["name"], needed["required"]) == ("app", "alias", "alias", True)
+    assert rest == others

@@ -87,11 +87,11 @@ def test_what_a_model_thinks_is_no_part_of_the_answer(local_tools: Toolbox) -> N
     assert said.text == "After some thought: you said Hi"
 
 
-def test_an_image_is_an_image_and_any_other_file_a_link_behind_the_text(local_tools: Toolbox) -> None:
+def test_files_are_such_that_dify_fetches_them_behind_the_text(local_tools: Toolbox) -> None:
     said = local_tools.run(alias="form", inputs=EVERY_INPUT)
     files = [message for message in said.messages if message["type"] in ("link", "image")]
     assert files == [
-        {"type": "link", "message": {"text": "https://files.example/doc.txt"}, "meta": None},
+        {"type": "image", "message": {"text": "https://files.example/doc.txt"}, "meta": {"mime_type": "text/plain"}},
         {"type": "image", "message": {"text": "https://files.example/cat.png"}, "meta": {"mime_type": "image/png"}},
     ]
     assert said.text.endswith("\n")
@@ -227,13 +227,25 @@ def test_a_failure_says_in_a_sentence_what_is_wrong_and_what_to_do(
         pytest.param(
             {"apps": f"a={DEMO_APPS['echo']}, b={DEMO_APPS['workflow']}"},
             {"alias": "c", "query": "x"},
-            "The tool knows no app 'c'. Pick an app, or give one of these aliases: a, b.",
+            "The tool knows no app 'c'. Give one of these aliases: a, b.",
             id="an unknown alias",
+        ),
+        pytest.param(
+            {"apps": ", ".join(f"a{number}={DEMO_APPS['echo'][:-2]}{number}" for number in range(10, 31))},
+            {"alias": "c", "query": "x"},
+            "The tool knows no app 'c'. Give one of the aliases that the tool list_apps tells, such as a10.",
+            id="an unknown alias among many",
+        ),
+        pytest.param(
+            {"apps": f"a={DEMO_APPS['echo']}, b={DEMO_APPS['workflow']}"},
+            {"query": "x"},
+            "The call names no app. Pick an app, or give one of these aliases: a, b.",
+            id="no app of several",
         ),
         pytest.param(
             {"apps": f"a={DEMO_APPS['echo']}"},
             {"alias": DEMO_APPS["workflow"], "query": "x"},
-            f"The tool knows no app '{DEMO_APPS['workflow']}'. Pick an app, or give one of these aliases: a.",
+            f"The tool knows no app '{DEMO_APPS['workflow']}'. Give one of these aliases: a.",
             id="the id of an app that is not listed",
         ),
         pytest.param(
@@ -367,7 +379,7 @@ def test_a_workflow_that_calls_itself_is_stopped_at_five_runs_at_once(local_tool
         said = local_tools.run(**own)
         another = local_tools.run(call={"app_id": TEST_APPS["endless-workflow"]}, alias="echo", query="Hi")
     assert said.error == (
-        "This workflow calls itself, and 5 such calls of it are under way; there are no more at once. "
+        "This app calls itself, and 5 such calls are under way; there are no more at once. "
         "Give the app that calls itself a condition that ends it."
     )
     assert another.error == ""
