@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from gateway.events import Kind, Raw
 from gateway.settings import App, Service
 from gateway.transports import service_api
 from gateway.transports.service import client, info
-from gateway.transports.service.client import Upload
+from gateway.transports.service.client import Question, Upload
 from gateway.transports.service_api import Reply, ServiceApiTransport
 from tests.gateway.transports.loopback import (
     STREAM_END,
@@ -279,7 +280,7 @@ def test_a_stream_that_breaks_off_is_an_error_behind_what_came(steps: tuple[Step
 
 @pytest.mark.parametrize("begun", [(), (STREAM_HEAD, event(EVENTS[0]))], ids=["before the head", "between events"])
 def test_a_dify_that_says_nothing_is_given_up(begun: tuple[Step, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "SILENCE", 0.2)
+    monkeypatch.setattr(service_api, "Question", partial(Question, max_silence=0.2))
     server = serving(*begun, Do.AWAIT_CLIENT)
     error = failure(lambda: run(server))
     assert (error.code, error.status) == ("silence_timeout", 504)
@@ -289,7 +290,7 @@ def test_a_dify_that_says_nothing_is_given_up(begun: tuple[Step, ...], monkeypat
 
 def test_a_ping_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each wait is a small part of the limit, all together are more than it."""
-    monkeypatch.setattr(client, "SILENCE", 3.0)
+    monkeypatch.setattr(service_api, "Question", partial(Question, max_silence=3.0))
     pings: list[Step] = [lambda: time.sleep(0.1), chunk(b"event: ping\n\n")] * 35
     assert run(serving(STREAM_HEAD, *pings, event(EVENTS[0]), STREAM_END)) == EVENTS[:1]
 
