@@ -85,13 +85,20 @@ def _input(variable: Variable) -> dict[str, Any]:
     return {"name": variable.name, "type": variable.type, "required": variable.is_required, **known}
 
 
+_QUERY: Final[Mapping[bool | None, str]] = {
+    True: " Takes a query.",
+    False: "",
+    None: " Takes a query if it is a chat.",
+}
+_UNKNOWN: Final = " What it takes is not known."
+
+
 def _line(entry: Mapping[str, Any]) -> str:
     """One app in a line: `desk (chat), Support desk: answers customers. Takes a query. Inputs: name (text-input).`"""
     kind = f" ({entry['kind']})" if entry["kind"] else ""
     title = f", {_on_one_line(entry['title'])}" if entry["title"] else ""
     about = f": {_on_one_line(entry['about']).rstrip('.')}." if entry["about"] else "."
-    # What is not known to be a workflow, and asks for nothing else, is most likely a chat.
-    query = " Takes a query." if entry["needs_query"] or not (entry["kind"] or entry["inputs"]) else ""
+    query = _QUERY[entry["needs_query"]] if entry["inputs"] is not None else _UNKNOWN
     inputs = ", ".join(_named(field) for field in entry["inputs"] or ())
     return f"{entry['alias']}{kind}{title}{about}{query}" + (f" Inputs: {inputs}." if inputs else "")
 

@@ -4,9 +4,10 @@ Dify counts the depth of its own workflow tools, and not across a plugin. What i
 app, and the conversation where that has one. So:
 
 1. A chat's call is inside the run that Duck began in the same conversation, if there is one: its depth is known.
-2. A workflow has no conversation, nor has an Agent node. Where such a call closes a ring of the calls under way, all
-   those from the same app to the same app are counted together, of other users too: one round can't be told from
-   another.
+2. A workflow has no conversation. Where its call closes a ring of the calls under way, all those from the same app to
+   the same app are counted together, of other users too: one round can't be told from another.
+3. An Agent node's call names neither (daemon: dify_invocation/types.go, `InvokeToolRequest`), so a ring through one
+   can't be told; `max_streams` bounds it.
 
 Counted within one process, a replica knows nothing of another's runs (law 17).
 """
@@ -25,9 +26,9 @@ from gateway.presence import Attendance, Presence
 MAX_DEPTH: Final = 5
 """As Dify allows its own workflow tools (WORKFLOW_CALL_MAX_DEPTH, api/configs/feature)."""
 
-MAX_WAIT: Final = 10.0
-"""Seconds that a call waits for one of those under way to end (own choice, as a call waits for a slot): some of them
-may have been left by their users, which is found out when a caller comes who answers (law 14)."""
+MAX_WAIT: Final = 25.0
+"""Seconds that a call waits for one of those under way to end: some may have been left by their users, which is found
+out when a caller comes who answers (law 14): from a heartbeat (15 s) after they began on, within some seconds."""
 
 
 @dataclass(slots=True, eq=False)

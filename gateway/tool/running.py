@@ -34,7 +34,7 @@ def run_app(
 
     Raises `InvokeError` for whatever fails, from any `next`.
     """
-    return _guarded_run("run_app", session, credentials, user, parameters)
+    return _guarded_run("run_app", session, credentials, user, parameters, can_pick=True)
 
 
 def run_listed_app(
@@ -45,21 +45,27 @@ def run_listed_app(
     In an Agent node Dify lets a model's arguments outrank the author's, also for parameters that are the author's alone
     (Dify: core/workflow/nodes/agent), so an `app` is not read here.
     """
-    listed = {name: value for name, value in parameters.items() if name != "app"}
-    return _guarded_run("run_listed_app", session, credentials, user, listed)
+    return _guarded_run("run_listed_app", session, credentials, user, parameters, can_pick=False)
 
 
 def _guarded_run(
-    tool: str, session: Session, credentials: Mapping[str, Any], user: str, parameters: Mapping[str, Any]
+    tool: str,
+    session: Session,
+    credentials: Mapping[str, Any],
+    user: str,
+    parameters: Mapping[str, Any],
+    *,
+    can_pick: bool,
 ) -> Iterator[ToolInvokeMessage]:
     chosen, record = settings.parse(credentials), new_record(tool)
-    return guarded(_run(session, chosen, user, parameters, record), record, chosen)
+
+    def said() -> Iterator[ToolInvokeMessage]:
+        yield from _run(session, chosen, user, read_call(parameters, chosen, can_pick=can_pick), record)
+
+    return guarded(said(), record, chosen)
 
 
-def _run(
-    session: Session, chosen: Settings, user: str, parameters: Mapping[str, Any], record: Record
-) -> Iterator[ToolInvokeMessage]:
-    call = read_call(parameters, chosen)
+def _run(session: Session, chosen: Settings, user: str, call: ToolCall, record: Record) -> Iterator[ToolInvokeMessage]:
     record.app = call.app.alias
     place = _place(session, chosen, user, call.app, record.request_id)
     inside = level(

@@ -1,7 +1,7 @@
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
-from itertools import count, cycle, pairwise
+from itertools import cycle, islice, pairwise
 
 import gevent
 import pytest
@@ -85,7 +85,7 @@ def begun(calls: ExitStack, hops: Iterable[tuple[str, str, str]]) -> Iterator[st
 
 @pytest.mark.parametrize("ring", [(APP, OTHER), (APP, OTHER, THIRD)], ids=["of two", "of three"])
 def test_a_ring_of_apps_without_conversations_is_stopped_after_five_rounds(ring: tuple[str, ...]) -> None:
-    hops = ((calling, "", called) for calling, called in pairwise(cycle(ring)))
+    hops = [(calling, "", called) for calling, called in islice(pairwise(cycle(ring)), 10 * MAX_DEPTH)]
     with ExitStack() as calls:
         *called, refusal = begun(calls, hops)
     # The first of each pair is not known for a ring's before the ring is closed.
@@ -95,7 +95,7 @@ def test_a_ring_of_apps_without_conversations_is_stopped_after_five_rounds(ring:
 
 def test_a_ring_of_a_chat_and_a_workflow_is_stopped() -> None:
     """The chat's calls have a conversation, the workflow's have none."""
-    rounds = ((OTHER, "", APP) if hop % 2 else (APP, f"of round {hop}", OTHER) for hop in count())
+    rounds = [(OTHER, "", APP) if hop % 2 else (APP, f"of round {hop}", OTHER) for hop in range(10 * MAX_DEPTH)]
     with ExitStack() as calls:
         *called, _ = begun(calls, rounds)
     assert 2 * MAX_DEPTH <= len(called) <= 2 * MAX_DEPTH + 2
@@ -119,8 +119,8 @@ def test_a_call_that_has_ended_counts_no_more_also_one_that_failed() -> None:
 
 
 def test_a_call_waits_for_one_that_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nesting, "MAX_WAIT", PATIENCE)
-    with ExitStack() as calls:
+    monkeypatch.setattr(nesting, "MAX_WAIT", 10 * PATIENCE)
+    with ExitStack() as calls, gevent.Timeout(PATIENCE):
         for _ in range(MAX_DEPTH - 1):
             calls.enter_context(level(APP, calling_app=APP))
         last = ExitStack()
@@ -141,6 +141,23 @@ def test_a_call_finds_out_those_whose_users_have_left(monkeypatch: pytest.Monkey
         assert entered.depth <= MAX_DEPTH
     gevent.joinall(abandoned, PATIENCE)
     assert all(run.dead for run in abandoned)
+
+
+@pytest.mark.parametrize("ends", ["refused", "killed"])
+def test_a_call_that_waited_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch, ends: str) -> None:
+    monkeypatch.setattr(presence, "_present", {})
+    monkeypatch.setattr(nesting, "MAX_WAIT", 0.01 if ends == "refused" else 10 * PATIENCE)
+    with ExitStack() as calls:
+        for _ in range(MAX_DEPTH):
+            calls.enter_context(level(APP, calling_app=APP))
+        waiting = gevent.spawn(calls.enter_context, level(APP, calling_app=APP))
+        gevent.sleep(0)
+        assert len(presence._present) == 1
+        if ends == "killed":
+            waiting.kill()
+        waiting.join(PATIENCE)
+        assert (list(presence._present), len(nesting._under_way)) == ([], MAX_DEPTH)
+    assert list(nesting._under_way) == []
 
 
 def _run_until_gone(place: AbstractContextManager[Level]) -> None:

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -6,8 +7,11 @@ import pytest
 from dify_plugin.core.runtime import Session
 from dify_plugin.errors.model import InvokeError
 
+from gateway import presence
 from gateway.events import Kind
-from gateway.tool import running
+from gateway.presence import Attendance, Presence
+from gateway.settings.values import DEFAULT_MAX_STREAMS
+from gateway.tool import nesting, running
 from gateway.tool.nesting import MAX_DEPTH
 from tests.gateway.fake_dify import FakeApp, FakeDify, FakeStorage
 
@@ -106,13 +110,35 @@ def test_each_call_has_a_line_in_the_log_that_holds_nothing_of_it(duck_log: pyte
     assert "private" not in duck_log.text
 
 
-def test_apps_that_call_each_other_from_agent_nodes_are_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_workflow_that_calls_itself_is_stopped_and_attends_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.tool.nesting.MAX_WAIT", 0.01)
     dify = workspace()
     outer = [run(dify) for _ in range(MAX_DEPTH)]
     for messages in outer:
         next(messages)
-    with pytest.raises(InvokeError, match="This app calls itself, and 5 such calls are under way"):
+    answers: list[Presence] = []
+
+    def attendance(call: Callable[[], Presence]) -> Attendance:
+        answers.append(call())
+        return Attendance(call)
+
+    monkeypatch.setattr(nesting, "Attendance", attendance)
+    with pytest.raises(InvokeError) as raised:
         next(run(dify))
+    assert str(raised.value) == (
+        "This app calls itself, and 5 such calls are under way; there are no more at once. "
+        "Give the app that calls itself a condition that ends it."
+    )
+    assert answers == [Presence.HERE]
     for messages in outer:
+        messages.close()
+    assert list(nesting._under_way) == []
+    assert list(presence._present) == []
+
+
+def test_a_call_that_is_closed_gives_its_slot_back() -> None:
+    dify = workspace()
+    for _ in range(2 * DEFAULT_MAX_STREAMS):
+        messages = run(dify, inside="the user's own")
+        next(messages)
         messages.close()

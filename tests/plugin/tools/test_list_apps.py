@@ -21,7 +21,7 @@ def test_each_app_is_told_with_what_it_is_and_takes_but_none_whose_entry_is_faul
     assert said.text == (
         "desk (chat), Help desk: Answers customers. Takes a query.\n"
         "write (workflow). Inputs: text (text-input, required).\n"
-        "gone. Takes a query."
+        "gone. What it takes is not known."
     )
     empty: dict[str, Any] = {"title": "", "about": ""}
     text = {"name": "text", "type": "text-input", "required": True, "max_length": 20_000}

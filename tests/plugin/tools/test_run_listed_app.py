@@ -1,7 +1,7 @@
 """The tool Run listed app: what models are given, whose arguments outrank an author's."""
 
 from tests.plugin.tools.conftest import Toolbox
-from workbench.apps import DEMO_APPS
+from workbench.apps import DEMO_APPS, TEST_APPS
 
 
 def test_an_app_is_run_by_its_alias(tools: Toolbox) -> None:
@@ -14,4 +14,6 @@ def test_an_app_that_a_model_names_by_the_picker_is_not_run(local_tools: Toolbox
     said = local_tools.run_listed(alias="echo", query="Hi", app=elsewhere)
     assert said.text == "You said: Hi (turn 1)"
     unnamed = local_tools.run_listed(query="Hi", app=elsewhere)
-    assert unnamed.error.startswith("The call names no app. ")
+    aliases = ", ".join([*DEMO_APPS, *TEST_APPS])
+    assert unnamed.error.startswith("The call names no app. Give one of ")
+    assert unnamed.error.removesuffix(".").rpartition(" ")[2] in aliases
