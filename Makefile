@@ -4,10 +4,10 @@ PORT ?= 8787
 SECONDS ?= 60
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint format package bench fuzz lock clean environment clients
+.PHONY: help run test lint format package package-offline check-package bench fuzz lock clean environment clients
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1|/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F '|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 run: environment ## start the plugin in the workbench with its demo apps (PORT=8787)
 	@$(PYTHON) -m workbench --port $(PORT)
@@ -27,6 +27,9 @@ format: environment ## put all code into its form
 
 package: environment ## build dist/duck-<version>.difypkg
 	@$(PYTHON) -m scripts.package
+
+package-offline: environment ## build packages with all wheels inside, for a Dify without a way out
+	@$(PYTHON) -m scripts.package_offline
 
 bench: environment ## measure the stream
 	$(PYTHON) -m benchmarks.stream

@@ -16,6 +16,7 @@ from typing import Any, Final
 import yaml
 
 ROOT: Final = Path(__file__).parent.parent
+DIST: Final = ROOT / "dist"
 
 FILES: Final = ("LICENSE", "PRIVACY.md", "README.md", "SECURITY.md", "main.py", "manifest.yaml", "requirements.txt")
 """Files of the root. Not pyproject.toml: the daemon would install from it, and not from requirements.txt."""
@@ -45,17 +46,27 @@ class PackageError(Exception):
 
 def build(root: Path) -> bytes:
     """The package of the tree at `root`."""
+    return archive(package_files(root), MAX_SIZE)
+
+
+def package_files(root: Path) -> dict[str, bytes]:
+    """What the package holds: the content of each file by its name, relative to `root`."""
     packed = packed_files(root)
     missing = sorted(named_files(root) - set(packed))
     if missing:
         raise PackageError(f"the manifest leads to files that are missing or not packed: {', '.join(missing)}")
+    return {name: (root / name).read_bytes() for name in packed}
+
+
+def archive(files: dict[str, bytes], max_size: int) -> bytes:
+    """A zip of these files, sorted by name: the same bytes for the same files, at most `max_size` of them."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as package:
-        for name in packed:
-            package.writestr(_entry(name), (root / name).read_bytes(), zipfile.ZIP_DEFLATED, compresslevel=9)
+        for name in sorted(files):
+            package.writestr(_entry(name), files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
     content = buffer.getvalue()
-    if len(content) > MAX_SIZE:
-        raise PackageError(f"the package would have {len(content):,} bytes; at most {MAX_SIZE:,} are allowed")
+    if len(content) > max_size:
+        raise PackageError(f"the package would have {len(content):,} bytes; at most {max_size:,} are allowed")
     return content
 
 
@@ -75,7 +86,7 @@ def packed_files(root: Path) -> list[str]:
 
 def named_files(root: Path) -> set[str]:
     """What the daemon and the SDK will open: the files of the root, and all that the manifest leads to."""
-    manifest = _read_yaml(root / "manifest.yaml")
+    manifest = read_manifest(root)
     icons = {f"_assets/{manifest[key]}" for key in ("icon", "icon_dark")}
     entrypoint = f"{manifest['meta']['runner']['entrypoint']}.py"
     declared = {name for names in manifest["plugins"].values() for top in names for name in _declared_files(root, top)}
@@ -110,17 +121,27 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_manifest(root: Path) -> dict[str, Any]:
+    return _read_yaml(root / "manifest.yaml")
+
+
+def write_package(content: bytes, variant: str = "") -> None:
+    """Writes `dist/<name>-<version>[-<variant>].difypkg`, and prints its size and digest."""
+    manifest = read_manifest(ROOT)
+    target = DIST / f"{'-'.join(filter(None, (manifest['name'], manifest['version'], variant)))}.difypkg"
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(content)
+    entries = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    print(f"{target.relative_to(ROOT)}: {len(content):,} bytes, {len(entries)} files")
+    print(f"sha256 {hashlib.sha256(content).hexdigest()}")
+
+
 def main() -> None:
-    manifest = _read_yaml(ROOT / "manifest.yaml")
-    target = ROOT / "dist" / f"{manifest['name']}-{manifest['version']}.difypkg"
     try:
         content = build(ROOT)
     except PackageError as error:
         sys.exit(f"No package was built: {error}.")
-    target.parent.mkdir(exist_ok=True)
-    target.write_bytes(content)
-    print(f"{target.relative_to(ROOT)}: {len(content):,} bytes, {len(packed_files(ROOT))} files")
-    print(f"sha256 {hashlib.sha256(content).hexdigest()}")
+    write_package(content)
 
 
 if __name__ == "__main__":
