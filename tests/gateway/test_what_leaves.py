@@ -1,7 +1,7 @@
 """What leaves at `detail: answer`, of every recording and in every form: nothing but what is documented.
 
 Two questions to each whole reply of the one way through. Are all its members in the lists below, which say again what
-the README's "The reply" and "Errors" and the table of DESIGN section 3 say? And is there any text in it that was
+docs/native.md's "The reply" and "Errors" and the table of DESIGN section 3 say? And is there any text in it that was
 planted into a member of Dify's events, or into a text of the platform's, that no caller may see?
 """
 
@@ -54,10 +54,10 @@ NATIVE: Final[Mapping[str, set[str]]] = {
     "error": {"code", "status", "message"},
     "ping": set(),
 }
-"""Events and members at `answer` (README, "The reply"). A workflow's `outputs` are its author's, whatever they hold."""
+"""Events and members at `answer` (docs/native.md, "The reply"). A workflow's `outputs` are its author's, whatever they hold."""
 
 PROBLEM: Final = {"type", "title", "status", "detail", "code", "request_id", *_RUN}
-"""Members of an error before the reply (README, "Errors"; RFC 9457)."""
+"""Members of an error before the reply (docs/native.md, "Errors"; RFC 9457)."""
 
 PAGE_PROBLEM: Final = {"event", "code", "status", "message", "request_id", *_RUN}
 """The same on the page."""

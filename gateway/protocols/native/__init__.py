@@ -1,4 +1,4 @@
-"""Duck's own protocol: `/chat`, `/workflow` and `/completion` (docs: the README's "Routes")."""
+"""Duck's own protocol: `/chat`, `/workflow` and `/completion` (docs/native.md)."""
 
 from gateway.protocols.native.reply import read
 from gateway.protocols.problem import shape
