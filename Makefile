@@ -31,6 +31,9 @@ package: environment ## build dist/duck-<version>.difypkg
 package-offline: environment ## build packages with all wheels inside, for a Dify without a way out
 	@$(PYTHON) -m scripts.package_offline
 
+check-package: environment ## check the package by the marketplace's published requirements
+	@$(PYTHON) -m scripts.check_package
+
 bench: environment ## measure the stream
 	$(PYTHON) -m benchmarks.stream
 

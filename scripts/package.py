@@ -7,6 +7,8 @@ package would be too large.
 
 import hashlib
 import io
+import posixpath
+import re
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -21,10 +23,10 @@ DIST: Final = ROOT / "dist"
 FILES: Final = ("LICENSE", "PRIVACY.md", "README.md", "SECURITY.md", "main.py", "manifest.yaml", "requirements.txt")
 """Files of the root. Not pyproject.toml: the daemon would install from it, and not from requirements.txt."""
 
-FOLDERS: Final = ("_assets", "endpoints", "gateway", "group", "pages", "provider", "tools")
+FOLDERS: Final = ("_assets", "endpoints", "gateway", "group", "pages", "provider", "readme", "tools")
 """Folders that are packed whole, where they exist."""
 
-KINDS: Final = frozenset({".css", ".html", ".js", ".json", ".png", ".py", ".svg", ".yaml"})
+KINDS: Final = frozenset({".css", ".html", ".js", ".json", ".md", ".png", ".py", ".svg", ".yaml"})
 """Suffixes of what those folders may hold."""
 
 MAX_SIZE: Final = 2 * 1024 * 1024
@@ -35,6 +37,9 @@ DATE: Final = (1980, 1, 1, 0, 0, 0)
 
 MODE: Final = 0o100644
 """Type and mode of every entry: a plain file that its owner may write and anyone may read."""
+
+_LINK: Final = re.compile(r"((?<!!)\[[^\[\]]*\])\((?![a-z]+:|#)([^()#\s]+)(#[^()\s]*)?\)")
+"""A link of Markdown to a file beside the page: its text, the file, and the heading in it."""
 
 UNIX: Final = 3
 """The zip format's number of the system that made an entry, which Python would take from the machine."""
@@ -55,7 +60,24 @@ def package_files(root: Path) -> dict[str, bytes]:
     missing = sorted(named_files(root) - set(packed))
     if missing:
         raise PackageError(f"the manifest leads to files that are missing or not packed: {', '.join(missing)}")
-    return {name: (root / name).read_bytes() for name in packed}
+    repository = read_manifest(root)["repo"]
+    files = {name: (root / name).read_bytes() for name in packed}
+    pages = [name for name in packed if name.endswith(".md")]
+    return files | {name: with_absolute_links(name, files[name], repository) for name in pages}
+
+
+def with_absolute_links(name: str, content: bytes, repository: str) -> bytes:
+    """The Markdown page `name` with its links to other files leading to the repository.
+
+    For docs/ is not packed, and where Dify and the marketplace show the page there are no files beside it. Pictures are
+    packed, and stay relative.
+    """
+
+    def absolute(link: re.Match[str]) -> str:
+        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), link[2]))
+        return f"{link[1]}({repository}/blob/main/{target}{link[3] or ''})"
+
+    return _LINK.sub(absolute, content.decode("utf-8")).encode("utf-8")
 
 
 def archive(files: dict[str, bytes], max_size: int) -> bytes:

@@ -54,7 +54,8 @@ NATIVE: Final[Mapping[str, set[str]]] = {
     "error": {"code", "status", "message"},
     "ping": set(),
 }
-"""Events and members at `answer` (docs/native.md, "The reply"). A workflow's `outputs` are its author's, whatever they hold."""
+"""Events and members at `answer` (docs/native.md, "The reply"). A workflow's `outputs` are its author's, whatever is in
+them."""
 
 PROBLEM: Final = {"type", "title", "status", "detail", "code", "request_id", *_RUN}
 """Members of an error before the reply (docs/native.md, "Errors"; RFC 9457)."""

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import zipfile
 from collections.abc import Callable
@@ -22,6 +23,7 @@ ALLOWED = re.compile(
     | _assets/[\w-]+\.(svg|png)
     | (group|endpoints|provider|tools)/[\w/-]+\.(yaml|py)
     | gateway/[\w/-]+\.py
+    | readme/README_\w+\.md
     | pages/[\w./-]+\.(html|css|js|json|svg|png)""",
     re.VERBOSE,
 )
@@ -174,3 +176,28 @@ def test_the_unpacked_package_runs_and_streams_an_answer(running_package: str) -
     reply = httpx.post(f"{running_package}chat/echo", json={"query": "Hello"}, headers=key, timeout=30)
     assert reply.status_code == 200
     assert "event: end\n" in reply.text
+
+
+def test_it_starts_the_serverless_way_as_the_marketplace_tries_it(unpacked: Path, plugin_python: Path) -> None:
+    """langgenius/dify-marketplace-toolkit, validator/test-plugin-install.py: the line, then 200 or 404 at `/`."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "INSTALL_METHOD": "serverless", "SERVERLESS_PORT": str(port)}
+    environment |= {"SERVERLESS_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1"}
+    plugin = subprocess.Popen(
+        [plugin_python, "-m", "main"],
+        cwd=unpacked,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+    )
+    assert plugin.stdout
+    try:
+        assert any("Serving Flask app" in line for line in plugin.stdout)
+        transport = httpx.HTTPTransport(retries=10)
+        with httpx.Client(transport=transport, timeout=30) as client:
+            assert client.get(f"http://127.0.0.1:{port}/").status_code in {200, 404}
+    finally:
+        plugin.terminate()
+        plugin.communicate()
