@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.errors import STATUS
+from gateway.routes import TABLE
 from tests.docs.blocks import ROOT
 from tests.docs.reading import SETTINGS
 
@@ -57,3 +59,21 @@ def test_the_operators_table_has_every_setting_and_no_other() -> None:
     first_cells = [line.split("|")[1] for line in table.split("\n")[2:]]
     named = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
     assert named | {"app_3", "app_4"} == SETTINGS
+
+
+def test_the_table_of_errors_has_every_code_with_its_status_and_no_other() -> None:
+    text = (ROOT / "docs" / "native.md").read_text(encoding="utf-8").partition("\n## Errors")[2]
+    told: dict[str, int] = {}
+    for statuses, codes in re.findall(r"^\| ([\d, ]+) \| ([`\w, ]+) \|", text, re.MULTILINE):
+        named = re.findall(r"\w+", codes)
+        numbers = [int(number) for number in statuses.split(",")]
+        told |= dict(zip(named, numbers * (len(named) if len(numbers) == 1 else 1), strict=True))
+    assert told == STATUS
+
+
+def test_every_route_is_on_the_page_of_the_native_api_or_of_difys() -> None:
+    pages = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("native.md", "dify.md"))
+    told = re.sub(r"<\w+>", "<>", pages)
+    served = [re.sub(r"<\w+>", "<>", route.path) for route in TABLE]
+    assert len(served) > 20
+    assert [path for path in served if f"{path.removeprefix('/v1')}`" not in told] == []

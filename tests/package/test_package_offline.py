@@ -131,6 +131,9 @@ def test_markers_are_judged_for_the_plugin_s_machine(line: str, chosen: list[str
 def test_a_builder_without_an_index_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", f"{NOWHERE}/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    for more in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(more, raising=False)
     (tmp_path / "wheels").mkdir()
     with pytest.raises(PackageError, match=r"^pip did not get the wheels for linux-arm64, which takes a package index"):
         download(ROOT / "requirements.txt", "arm64", tmp_path / "wheels")
