@@ -2,6 +2,9 @@
 
 `workbench` is one for the whole run, with the project's plugin and the demo hook; `start_workbench` starts others.
 Nothing of them is left when the tests end.
+
+The SDK patches the whole process with gevent when it is imported, and tests use real threads (so does what runs them in
+parallel); so it is imported here, first, without its patches.
 """
 
 import contextlib
@@ -13,8 +16,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
+
+with mock.patch("gevent.monkey.patch_all"):
+    import dify_plugin  # noqa: F401 - imported for its effect
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 90

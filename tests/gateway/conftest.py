@@ -1,18 +1,10 @@
-"""Set-up of the gateway's tests: the SDK without its patches, and hypothesis with the same examples every time.
-
-The SDK patches the whole process with gevent when it is imported; these tests need none of it, and others that run in
-the same process use real threads.
-"""
+"""Set-up of the gateway's tests: hypothesis with the same examples every time."""
 
 import logging
 from collections.abc import Iterator
-from unittest import mock
 
 import hypothesis
 import pytest
-
-with mock.patch("gevent.monkey.patch_all"):
-    import dify_plugin  # noqa: F401 - imported for its effect
 
 hypothesis.settings.register_profile(
     "always the same", derandomize=True, database=None, deadline=None, max_examples=150
