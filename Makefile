@@ -4,34 +4,35 @@ PORT ?= 8787
 SECONDS ?= 60
 PYTHON = .venv/bin/python
 
-.PHONY: help run test lint format package package-offline check-package bench fuzz lock clean environment clients
+.PHONY: help run test lint format package package-offline check-package bench fuzz lock clean environment pages clients
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F '|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
-run: environment ## start the plugin in the workbench with its demo apps (PORT=8787)
+run: environment pages ## start the plugin in the workbench with its demo apps (PORT=8787)
 	@$(PYTHON) -m workbench --port $(PORT)
 
 test: lint clients ## check style and types, run all tests
 	$(PYTHON) -m pytest -n 3 --dist loadfile -m "not alone"
 	$(PYTHON) -m pytest -m alone
 
-lint: environment ## check style and types
+lint: environment pages ## check style and types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
+	@sh scripts/pages.sh check
 
 format: environment ## put all code into its form
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix-only .
 
-package: environment ## build dist/duck-<version>.difypkg
+package: environment pages ## build dist/duck-<version>.difypkg
 	@$(PYTHON) -m scripts.package
 
-package-offline: environment ## build packages with all wheels inside, for a Dify without a way out
+package-offline: environment pages ## build packages with all wheels inside, for a Dify without a way out
 	@$(PYTHON) -m scripts.package_offline
 
-check-package: environment ## check the package by the marketplace's published requirements
+check-package: environment pages ## check the package by the marketplace's published requirements
 	@$(PYTHON) -m scripts.check_package
 
 bench: environment ## measure the stream
@@ -52,11 +53,14 @@ PIN = uv pip compile --quiet --upgrade --universal --python-version 3.12 --gener
 	--custom-compile-command "make lock"
 
 clean: ## remove all that these commands made
-	rm -rf .venv .cache dist tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .cache dist pages/built pages/node_modules tests/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 environment:
 	@sh scripts/environment.sh .venv requirements.txt requirements-dev.txt
+
+pages: environment
+	@sh scripts/pages.sh
 
 clients:
 	@sh scripts/clients.sh

@@ -96,6 +96,11 @@ def _authenticated(settings: Settings, headers: Headers, read_token: TokenReader
     )
 
 
+def says_who(headers: Headers) -> bool:
+    """Whether a request holds anything by which it says who calls."""
+    return bool(_credentials(headers)) or _has_odd_authorization(headers)
+
+
 def choose_app(settings: Settings, caller: Caller, name: str | None) -> App:
     """The app that `name` (an alias or an id) means; without a name the only app in the caller's scope, else the
     default one.

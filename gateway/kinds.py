@@ -155,7 +155,7 @@ class Kinds:
             parameters = transport.parameters(app.app_id)
             form = variables(parameters)
             _remember(self._forms, key, form)
-            _remember(self._uploads, key, _takes_files(parameters))
+            _remember(self._uploads, key, takes_files(parameters))
         return form
 
     def takes_files(self, endpoint_id: str, app: App, transport: AppTransport) -> bool:
@@ -197,8 +197,8 @@ def _probe_run(transport: AppTransport, app: App, inputs: Mapping[str, Any]) -> 
     return transport.start(AppCall(app, "", inputs, ""), Kind.CHAT)
 
 
-def _takes_files(parameters: Raw) -> bool:
-    """By the app's features; older apps have a switch for pictures only."""
+def takes_files(parameters: Raw) -> bool:
+    """Whether files may go with the query, by the app's features; older apps have a switch for pictures only."""
     features = parameters.get("file_upload")
     if not isinstance(features, dict):
         return True

@@ -37,13 +37,14 @@ class Route(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A served path. app_id: what stands in its place in the path, None when the path names no app. model: the same of
-    a model's name.
+    """A served path. app_id: what stands in its place in the path, None when the path names no app. model, file: the
+    same of a model's name, and of a file of the page.
     """
 
     route: Route
     app_id: str | None
     model: str | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _difys() -> Iterator[Listed]:
 
 
 TABLE: Final = (
-    Listed(Route.ABOUT, "/", ("GET",), "What this is."),
+    Listed(Route.ABOUT, "/", ("GET",), "What this is; with a key, its apps. A page for browsers.", ("/page/<file>",)),
     Listed(Route.HEALTH, "/healthz", ("GET",), "Whether Duck runs; asks nothing of Dify."),
     Listed(Route.DUCK, "/duck/<app_id>", ("GET", "POST"), "The app's events as a live page."),
     Listed(Route.CHAT, "/chat/<app_id>", ("POST",), "Talks to a chat, agent or chatflow app."),
@@ -130,7 +131,7 @@ def match(method: str, path: str) -> Match:
         raise _method_not_allowed(method, allowed_methods(path)) from None
     except NotFound:
         raise not_found(path) from None
-    return Match(route, values.get("app_id"), values.get("model"))
+    return Match(route, values.get("app_id"), values.get("model"), values.get("file"))
 
 
 def allowed_methods(path: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ Nothing raises out of here (law 4): what is foreseen is a `DuckError`, and every
 """
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Final
 
 from dify_plugin.core.runtime import Session
@@ -19,6 +19,8 @@ from gateway.exchange import Exchange, request_id_of
 from gateway.journal import Record, recorded
 from gateway.log import logger
 from gateway.origins import cors_headers, preflight_headers
+from gateway.overview import overview
+from gateway.page import is_built, is_navigation, page, page_file
 from gateway.protocols import classic, dify, native
 from gateway.protocols.dify.paths import dify_path
 from gateway.protocols.mcp.errors import shape_of as mcp_shape_of
@@ -46,13 +48,6 @@ _PROTOCOLS: Final[Mapping[Route | None, WireProtocol]] = {
     Route.RESPONSES: WireProtocol(responses.read, openai.responses_shape, has_chat_ids=True),
 }
 """Whose request and reply a route speaks, where it is not the native protocol."""
-
-
-_PUBLIC: Final[Mapping[Route, Callable[[], Mapping[str, Any]]]] = {
-    Route.ABOUT: about,
-    Route.HEALTH: lambda: {"status": "ok"},
-}
-"""What anyone is told."""
 
 
 def handle(session: Session, request: Request, raw_settings: Mapping[str, Any], match: Match | None) -> Response:
@@ -106,8 +101,8 @@ def _respond(exchange: Exchange, match: Match | None) -> Response:
         return _options(exchange)
     match = match or routes.match(request.method, request.path)
     exchange.route = match.route
-    if match.route in _PUBLIC:
-        return _json(_PUBLIC[match.route]())
+    if match.route in (Route.ABOUT, Route.HEALTH):
+        return _told_to_anyone(exchange, match)
     if match.route is Route.HOOKS:  # a signature is the key
         return hook_route.answer(exchange, match.app_id)
     if match.route is Route.MCP:
@@ -126,6 +121,21 @@ def _respond(exchange: Exchange, match: Match | None) -> Response:
     return answer_of_app(exchange, protocol, caller, match.app_id, lambda error: _shaped(exchange, error).body)
 
 
+def _told_to_anyone(exchange: Exchange, match: Match) -> Response:
+    """`GET /healthz`, the page's files, and `GET /`: the page for a browser, else JSON, with more for a caller."""
+    chosen, request = exchange.chosen, exchange.request
+    if match.route is Route.HEALTH:
+        return _json({"status": "ok"})
+    if not chosen.has_page:
+        raise routes.not_found(request.path)
+    if match.file is not None:
+        return page_file(match.file)
+    if is_navigation(request) and is_built():
+        return page()
+    is_caller = chosen.access is settings.Access.OPEN or access.says_who(request.headers)
+    return _json({**about(), **(overview(exchange, _admit(exchange)) if is_caller else {})})
+
+
 def _options(exchange: Exchange) -> Response:
     """What a path allows; a browser's question before a call needs no key, and gets an answer on any path."""
     request = exchange.request
@@ -141,19 +151,13 @@ def _options(exchange: Exchange) -> Response:
 def _admit(exchange: Exchange) -> Caller:
     """The caller, let in; raises for one who is not known, who calls too often, or when nobody can be served."""
     chosen, request = exchange.chosen, exchange.request
-    asks_user = exchange.route is Route.DUCK and _is_navigation(request)
+    asks_user = exchange.route is Route.DUCK and is_navigation(request)
     caller = access.authenticate(chosen, request.headers, _tokens(exchange).caller, asks_user=asks_user)
     exchange.caller = caller
     if chosen.fatal:
         raise chosen.fatal[0].as_error()
     exchange.rate_headers = count_call(chosen.rates, exchange.endpoint_id, caller.name, caller.user)
     return caller
-
-
-def _is_navigation(request: Request) -> bool:
-    """Whether a browser opens the address, as it says itself; over plain HTTP it says only what it accepts."""
-    mode = request.headers.get("Sec-Fetch-Mode", "")
-    return mode == "navigate" or (not mode and "text/html" in request.headers.get("Accept", ""))
 
 
 def _json(content: Mapping[str, Any]) -> Response:

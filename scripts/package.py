@@ -23,8 +23,11 @@ DIST: Final = ROOT / "dist"
 FILES: Final = ("LICENSE", "PRIVACY.md", "README.md", "SECURITY.md", "main.py", "manifest.yaml", "requirements.txt")
 """Files of the root. Not pyproject.toml: the daemon would install from it, and not from requirements.txt."""
 
-FOLDERS: Final = ("_assets", "endpoints", "gateway", "group", "pages", "provider", "readme", "tools")
+FOLDERS: Final = ("_assets", "endpoints", "gateway", "group", "pages/built", "provider", "readme", "tools")
 """Folders that are packed whole, where they exist."""
+
+PAGE: Final = tuple(f"pages/built/{name}" for name in ("icon.svg", "index.html", "page.css", "page.js"))
+"""What gateway/page.py reads; scripts/pages.sh builds it."""
 
 KINDS: Final = frozenset({".css", ".html", ".js", ".json", ".md", ".png", ".py", ".svg", ".yaml"})
 """Suffixes of what those folders may hold."""
@@ -112,7 +115,7 @@ def named_files(root: Path) -> set[str]:
     icons = {f"_assets/{manifest[key]}" for key in ("icon", "icon_dark")}
     entrypoint = f"{manifest['meta']['runner']['entrypoint']}.py"
     declared = {name for names in manifest["plugins"].values() for top in names for name in _declared_files(root, top)}
-    return {*FILES, *icons, entrypoint, manifest["privacy"], *declared}
+    return {*FILES, *PAGE, *icons, entrypoint, manifest["privacy"], *declared}
 
 
 def _declared_files(root: Path, name: str) -> Iterator[str]:

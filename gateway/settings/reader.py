@@ -110,6 +110,7 @@ def _read(form: Form) -> Settings:
         detail=Detail[form.choice("detail", _DetailName, _DetailName.ANSWER).value.upper()],
         run_timeout=_run_timeout(form),
         keep_alive=form.choice("keep_alive", _Switch, _Switch.OFF) is _Switch.ON,
+        has_page=form.choice("page", _Switch, _Switch.ON) is _Switch.ON,
         files_url=_files_url(form),
         max_streams=_max_streams(form),
         service=service,

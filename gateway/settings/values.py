@@ -171,6 +171,7 @@ class Settings:
     detail: Detail = Detail.ANSWER
     run_timeout: float | None = None
     keep_alive: bool = False
+    has_page: bool = True
     files_url: str = ""
     max_streams: int = DEFAULT_MAX_STREAMS
     service: Service = field(default_factory=Service)

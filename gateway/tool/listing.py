@@ -9,6 +9,7 @@ from dify_plugin.entities.tool import ToolInvokeMessage
 from gateway import settings
 from gateway.errors import DuckError
 from gateway.events import TALKING, Kind
+from gateway.forms import described
 from gateway.kinds import Variable
 from gateway.settings import App, Settings
 from gateway.start import LEARNT
@@ -60,7 +61,7 @@ def _entries(session: Session, chosen: Settings, user: str, apps: list[App]) -> 
 
 def _entry(app: App, kind: Kind | None, form: Form | None) -> dict[str, Any]:
     """One app. kind `""` and needs_query null: not known. inputs null: Dify does not tell the form."""
-    shown = None if form is None else [_input(variable) for variable in form if variable.name != app.user]
+    shown = None if form is None else [described(variable) for variable in form if variable.name != app.user]
     return {
         "alias": app.alias,
         "title": app.title,
@@ -69,20 +70,6 @@ def _entry(app: App, kind: Kind | None, form: Form | None) -> dict[str, Any]:
         "needs_query": kind in TALKING if kind else None,
         "inputs": shown,
     }
-
-
-def _input(variable: Variable) -> dict[str, Any]:
-    """One field of a form, without what it does not have."""
-    members = {
-        "label": variable.label if variable.label != variable.name else "",
-        "description": variable.description,
-        "options": list(variable.options),
-        "default": variable.default,
-        "max_length": variable.max_length,
-        "file_types": list(variable.file_types),
-    }
-    known = {name: value for name, value in members.items() if value not in ("", [], None, 0)}
-    return {"name": variable.name, "type": variable.type, "required": variable.is_required, **known}
 
 
 _QUERY: Final[Mapping[bool | None, str]] = {

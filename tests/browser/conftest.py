@@ -1,0 +1,93 @@
+"""The page in a real browser: Chromium or Chrome, as it is found on the machine.
+
+Without one these tests are skipped, and say so; with DUCK_BROWSER=required in the environment they fail instead.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.conftest import RunningWorkbench
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+PATIENCE: Final = 60_000
+"""Milliseconds for what must come, on a machine with much else to do."""
+
+
+@dataclass
+class Visit:
+    """A page that a visitor has open. faults: what its console and its scripts said, CSP violations among it. foreign:
+    addresses it has asked beside the endpoint's own.
+    """
+
+    page: Page
+    url: str
+    faults: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def heard(self, said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            self.faults.append(said.text)
+
+    def has_asked(self, request: Request) -> None:
+        self.asked.append(request.url)
+        if not request.url.startswith(self.url):
+            self.foreign.append(request.url)
+
+    def open_with(self, key: str) -> None:
+        self.page.fill("#key", key)
+        self.page.click("#enter button[type=submit]")
+
+    def choose(self, alias: str) -> None:
+        self.page.click(f"#apps .name:text-is('{alias}')")
+        self.page.wait_for_selector(f"#app h2:text-is('{alias}')")
+
+    def say(self, text: str) -> None:
+        self.page.fill("#query", text)
+        self.page.keyboard.press("Enter")
+
+    def run(self) -> None:
+        self.page.click(".composer button[type=submit]")
+
+    def answer(self) -> Any:
+        """The last answer, once it has ended."""
+        self.page.wait_for_selector(".composer button[type=submit]")
+        self.page.wait_for_selector(".message.answer:not([aria-busy])")
+        return self.page.locator(".message.answer").last
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        message = "no Chromium and no Chrome on this machine, so the page's tests did not run"
+        if os.environ.get("DUCK_BROWSER") == "required":
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, workbench: RunningWorkbench, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """A visit of the demo endpoint. A parameter has options of the browser's context."""
+    context = browser.new_context(**{"locale": "en-US", **getattr(request, "param", {})})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    visit = Visit(page, f"{workbench.url}/")
+    page.on("console", visit.heard)
+    page.on("pageerror", lambda error: visit.faults.append(str(error)))
+    page.on("request", visit.has_asked)
+    page.goto(visit.url)
+    page.wait_for_selector("#built")
+    yield visit
+    context.close()
