@@ -1,6 +1,7 @@
 /** The page: the key, the apps that it opens, and for each a chat and ready snippets; the endpoint's health; the settings. */
 
 import { BASE, Endpoint, Refusal } from "./api.js";
+import { mount } from "./builder/index.js";
 import { Chat } from "./chat.js";
 import { byId, element, fill } from "./dom.js";
 import { snippets } from "./snippets.js";
@@ -32,6 +33,7 @@ function translate() {
   }
   byId("base").textContent = `${BASE}/v1`;
   byId("language").setAttribute("aria-label", say("language"));
+  mount(byId("builder"), language);
   if (overview) show(overview);
 }
 

@@ -1,8 +1,10 @@
 """What a visitor of the page sees and can do, in a real browser."""
 
+import re
 from typing import Any
 
 import pytest
+from playwright.sync_api import Route
 
 from tests.browser.conftest import PATIENCE, Visit
 from tests.clients.node import CLIENTS
@@ -199,3 +201,52 @@ def test_the_page_speaks_the_browsers_language(opened: Visit, tag: str, send: st
     opened.page.select_option("#language", "en_US")
     assert opened.page.inner_text(".composer button[type=submit]") == "Send"
     check_clean(opened)
+
+
+def test_the_settings_helper_writes_a_line_and_reads_one_without_a_key(visit: Visit) -> None:
+    page = visit.page
+    page.click("summary:has-text('Settings helper')")
+    page.select_option("#builder-setting", "callers")
+    page.fill("#builder-callers-1-name", "ann")
+    page.fill("#builder-callers-1-apps", "support")
+    page.fill("#builder-callers-1-key", "a-long-enough-key")
+    page.wait_for_selector(".entries .fine:has-text('ann may call support and nothing else.')")
+    assert page.input_value("#builder-line").startswith("ann(support)=sha256:")
+    page.fill("#builder-line", "ann=a-key-that-is-readable")
+    page.wait_for_selector(".entries .problem:has-text('A key does not belong here')")
+    page.select_option("#builder-setting", "webhook_secrets")
+    page.fill("#builder-webhook_secrets-1-alias", "support")
+    page.select_option("#builder-webhook_secrets-1-scheme", "svix")
+    page.click(".rows button:has-text('Make one')")
+    page.wait_for_selector(".entries .fine:has-text('signed as svix signs')")
+    assert serious_faults(visit) == []
+    asked = [url for url in visit.asked if not re.search(r"/page/|/$", url)]
+    assert asked == []
+    check_clean(visit)
+
+
+@pytest.mark.parametrize("visit", [PHONE], indirect=True)
+def test_the_settings_helper_fits_a_phone(visit: Visit) -> None:
+    visit.page.click("summary:has-text('Settings helper')")
+    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_a_chat_opens_as_its_author_has_written_and_a_suggestion_is_asked(visit: Visit) -> None:
+    def with_opening(route: Route) -> None:
+        if route.request.resource_type != "fetch":
+            route.continue_()
+            return
+        answered = route.fetch()
+        told = answered.json()
+        (echo,) = (app for app in told["apps"] if app["alias"] == "echo")
+        echo |= {"opening_statement": "Welcome to **Duck**.", "suggested_questions": ["What is it?", "Why?"]}
+        route.fulfill(response=answered, json=told)
+
+    visit.page.route(visit.url, with_opening)
+    visit.open_with(KEY)
+    visit.choose("echo")
+    assert visit.page.locator(".message.answer strong").inner_text() == "Duck"
+    visit.page.click("button.suggestion:has-text('Why?')")
+    visit.page.wait_for_selector(".answer:not([aria-busy]):has-text('You said: Why? (turn 1)')")
+    assert visit.page.locator("button.suggestion").count() == 0
+    check_clean(visit)

@@ -46,7 +46,7 @@ def variable(kind: str, name: str, *, required: bool = False, is_typed: bool = T
 @dataclass
 class FakeApp:
     """An app. dicts: what a run of it sends; exceptions in them are raised, functions are called. conversations: those
-    that exist. tells_form: whether Dify answers when its form is asked for.
+    that exist. tells_form: whether Dify answers when its form is asked for. features: what else it tells then.
     """
 
     kind: Kind
@@ -54,6 +54,7 @@ class FakeApp:
     dicts: tuple[Any, ...] = ()
     conversations: frozenset[str] = frozenset()
     tells_form: bool = True
+    features: Mapping[str, Any] = field(default_factory=dict)
 
 
 RUN_OF: Final[Mapping[Kind, tuple[Raw, ...]]] = {
@@ -125,7 +126,7 @@ class FakeDify:
         self.asked.append(app_id)
         if app_id not in self.apps or not self.apps[app_id].tells_form:
             raise Exception("fetch app failed: data is nil")  # noqa: TRY002 - as the SDK does
-        return {"user_input_form": list(self.apps[app_id].form)}
+        return {**self.apps[app_id].features, "user_input_form": list(self.apps[app_id].form)}
 
     def _invoker(self, interface: str) -> Callable[..., Iterator[Raw]]:
         def invoke(**request: Any) -> Iterator[Raw]:

@@ -169,3 +169,15 @@ def test_the_limits_name_what_lifts_them() -> None:
 def test_an_app_of_a_known_kind_is_told_with_it() -> None:
     told = entries(overview({"apps": f"{{w: {{app_id: {WORKFLOW}, kind: workflow, title: Weekly, about: Reports.}}}}"}))
     assert (told["w"]["kind"], told["w"]["title"], told["w"]["about"]) == ("workflow", "Weekly", "Reports.")
+
+
+def test_a_chat_is_told_with_what_its_author_has_written_and_no_more() -> None:
+    features = {
+        "opening_statement": "Welcome.",
+        "suggested_questions": ["Why?", "", 7],
+        "sensitive_word_avoidance": {"enabled": True, "config": {"keywords": "secret-word"}},
+    }
+    told = overview({"apps": f"chat={CHAT}"}, dify=FakeDify({CHAT: FakeApp(Kind.CHAT, features=features)}))
+    (chat,) = told["apps"]
+    assert (chat["opening_statement"], chat["suggested_questions"]) == ("Welcome.", ["Why?"])
+    assert "secret-word" not in str(told)
