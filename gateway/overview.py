@@ -19,7 +19,7 @@ from gateway.forms import described
 from gateway.kinds import takes_files, variables
 from gateway.limits import READ_TIMEOUT, RESPONSE_TIMEOUT, SILENCE_TIMEOUT, Limits
 from gateway.protocols.dify.app_info import parameters
-from gateway.settings import App, Settings
+from gateway.settings import ANONYMOUS, App, Settings
 from gateway.slots import most_streams
 from gateway.start import LEARNT
 from gateway.titles import of_each, titled
@@ -38,12 +38,12 @@ def overview(exchange: Exchange, caller: Caller) -> dict[str, Any]:
         raise scope.fault.as_error()
     apps = titled(exchange, caller, access.exposed_apps(chosen, caller))
     told = of_each(apps, lambda app: _asked(exchange, caller, app), LOOK_UP_WAIT)
-    is_whole = scope is None and not caller.has_token
+    sees_faults = scope is None and not caller.has_token and caller.name != ANONYMOUS
     return {
         "caller": caller.name,
         "apps": [_entry(exchange, app, told.get(app.alias, _LATE)) for app in apps],
         "limits": _limits(exchange, caller),
-        "faults": [f"{fault}." for fault in chosen.faults] if is_whole else [],
+        "faults": [f"{fault}." for fault in chosen.faults] if sees_faults else [],
     }
 
 

@@ -60,7 +60,6 @@ export class Endpoint {
    */
   async upload(alias, file, signal) {
     const body = new FormData();
-    body.set("user", "page");
     body.set("file", file);
     const path = `apps/${encodeURIComponent(alias)}/v1/files/upload`;
     const told = await (await this.#sent(path, { method: "POST", body, signal })).json();

@@ -79,11 +79,13 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser, workbench: RunningWorkbench, request: pytest.FixtureRequest) -> Iterator[Visit]:
-    """A visit of the demo endpoint. A parameter has options of the browser's context."""
-    context = browser.new_context(**{"locale": "en-US", **getattr(request, "param", {})})
+    """A visit of the demo endpoint. A parameter has options of the browser's context, and may name another endpoint."""
+    options = {"locale": "en-US", "endpoint": "duck", **getattr(request, "param", {})}
+    url = workbench.url.replace("/e/duck", f"/e/{options.pop('endpoint')}")
+    context = browser.new_context(**options)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
-    visit = Visit(page, f"{workbench.url}/")
+    visit = Visit(page, f"{url}/")
     page.on("console", visit.heard)
     page.on("pageerror", lambda error: visit.faults.append(str(error)))
     page.on("request", visit.has_asked)

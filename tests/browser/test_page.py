@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Route
+from playwright.sync_api import FilePayload, Route
 
 from tests.browser.conftest import PATIENCE, Visit
 from tests.clients.node import CLIENTS
@@ -250,3 +250,25 @@ def test_a_chat_opens_as_its_author_has_written_and_a_suggestion_is_asked(visit:
     visit.page.wait_for_selector(".answer:not([aria-busy]):has-text('You said: Why? (turn 1)')")
     assert visit.page.locator("button.suggestion").count() == 0
     check_clean(visit)
+
+
+@pytest.mark.parametrize("visit", [{"endpoint": "keyed"}], indirect=True)
+def test_files_are_uploaded_where_the_way_to_the_app_carries_them(opened: Visit) -> None:
+    page = opened.page
+    opened.choose("form")
+    for name, value in (("name", "Ann"), ("about", "x"), ("age", "7"), ("config", "{}")):
+        page.fill(f"#input-form-{name}", value)
+    page.select_option("#input-form-color", "blue")
+    page.check("#input-form-agree")
+    text: FilePayload = {"name": "a.txt", "mimeType": "text/plain", "buffer": b"Hello"}
+    picture: FilePayload = {"name": "a.png", "mimeType": "image/png", "buffer": b"not really"}
+    page.set_input_files("#input-form-document", text)
+    page.set_input_files("#input-form-pictures", [picture, picture])
+    opened.run()
+    page.wait_for_selector(".outputs dt:text-is('color') + dd:text-is('blue')")
+    assert "a.txt" in opened.answer().inner_text()
+    opened.choose("completion")
+    page.fill("#input-completion-query", "Hello")
+    opened.run()
+    page.wait_for_selector(".answer:not([aria-busy]):has-text('Hello')")
+    check_clean(opened)
