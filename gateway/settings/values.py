@@ -1,5 +1,6 @@
 """What an operator has chosen, as frozen values; how it is read from the form is the other modules' business."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -25,6 +26,9 @@ ANONYMOUS: Final = "anonymous"
 
 PLACEHOLDERS: Final = frozenset({"<app_id>", "{app_id}", ":app_id", "app_id", "<alias>", "{alias}"})
 """What people copy from a route's description instead of an app's name."""
+
+
+_DIGITS: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 
 class MemoryMode(StrEnum):
@@ -192,7 +196,6 @@ def app_named(apps: Iterable[App], name: str) -> App | None:
 
 def canonical_id(text: str) -> str:
     """An app's UUID as Dify writes it; `""` when `text` is none."""
-    try:
-        return str(UUID(text)) if len(text) in (32, 36) else ""
-    except ValueError:
-        return ""
+    # `UUID` alone reads a digit mistyped as `_`, and gives the id of another app.
+    digits = text.replace("-", "")
+    return str(UUID(digits)) if len(text) in (32, 36) and _DIGITS.fullmatch(digits) else ""

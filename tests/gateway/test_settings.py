@@ -107,7 +107,7 @@ def test_every_default_of_the_form_is_the_default_of_an_empty_field() -> None:
 def test_every_option_of_the_form_is_understood() -> None:
     options = [(name, option["value"]) for name, field in FIELDS.items() for option in field.get("options", ())]
     assert {(name, value): parse({name: value}).faults for name, value in options} == dict.fromkeys(options, ())
-    assert len(options) == 15
+    assert len(options) == 17
 
 
 def test_no_field_is_required_and_every_one_is_explained() -> None:
@@ -231,6 +231,9 @@ def test_an_app_is_named_by_its_alias_or_its_id(name: str) -> None:
         ("x" * 36, ""),
         (f"{{{ID}}}", ""),
         (f"urn:uuid:{ID}", ""),
+        (f"urn:{ID.replace('-', '')}", ""),
+        (f"{ID[:-1]}_", ""),
+        (f"0x{ID.replace('-', '')[2:]}", ""),
     ],
 )
 def test_an_id_is_canonical_or_none(text: str, expected: str) -> None:
