@@ -46,6 +46,7 @@ lock: ## pin all requirements anew (needs uv)
 	$(PIN) requirements-dev.in --output-file requirements-dev.txt
 	$(PIN) tests/clients/requirements.in --output-file tests/clients/requirements.txt
 	$(PIN) tests/clients/openai/requirements.in --output-file tests/clients/openai/requirements.txt
+	$(PIN) tests/clients/openapi/requirements.in --output-file tests/clients/openapi/requirements.txt
 	$(PIN) tests/clients/mcp/requirements.in --output-file tests/clients/mcp/requirements.txt
 	$(PIN) tests/clients/dify/requirements.in --output-file tests/clients/dify/requirements.txt
 

@@ -18,6 +18,7 @@ def about() -> dict[str, Any]:
         "version": VERSION,
         "about": "Duck gives the apps of a Dify workspace an HTTP face.",
         "documentation": "The README of the plugin, on its page under Plugins in Dify.",
+        "openapi": "openapi.json",
         "authentication": "Authorization: Bearer <key or token>, X-API-Key: <key>, or the key as HTTP Basic's password",
         "routes": [
             {"path": listed.path.lstrip("/"), "methods": list(listed.methods), "about": listed.about}

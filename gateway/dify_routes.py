@@ -172,7 +172,11 @@ def _check_is_there(call: DifyCall) -> None:
 
 def _stop(kind: Kind) -> "_Served":
     def stop(call: DifyCall, service: ServiceApiTransport, id_: str) -> Response:
-        service.stop(kind, call.seals.opened("task", id_))
+        task_id = call.seals.opened("task", id_)
+        if kind is Kind.COMPLETION and service.info().kind is not kind:
+            # Dify says of this what it says of an app that is not published.
+            raise DuckError("wrong_app_kind", "The app is no text generator.", "Stop a run by the route of its kind.")
+        service.stop(kind, task_id)
         return _json(_SUCCESS)
 
     return stop

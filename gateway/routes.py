@@ -18,6 +18,7 @@ class Route(StrEnum):
 
     ABOUT = "about"
     HEALTH = "healthz"
+    OPENAPI = "openapi"
     DUCK = "duck"
     CHAT = "chat"
     WORKFLOW = "workflow"
@@ -83,6 +84,7 @@ def _difys() -> Iterator[Listed]:
 TABLE: Final = (
     Listed(Route.ABOUT, "/", ("GET",), "What this is; with a key, its apps. A page for browsers.", ("/page/<file>",)),
     Listed(Route.HEALTH, "/healthz", ("GET",), "Whether Duck runs; asks nothing of Dify."),
+    Listed(Route.OPENAPI, "/openapi.json", ("GET",), "All of this for generators of clients (OpenAPI 3.1)."),
     Listed(Route.DUCK, "/duck/<app_id>", ("GET", "POST"), "The app's events as a live page."),
     Listed(Route.CHAT, "/chat/<app_id>", ("POST",), "Talks to a chat, agent or chatflow app."),
     Listed(Route.WORKFLOW, "/workflow/<app_id>", ("POST",), "Runs a workflow."),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from dify_plugin.core.runtime import Session
 from werkzeug import Request, Response
 
-from gateway import access, hook_route, mcp, routes, settings
+from gateway import access, hook_route, mcp, openapi, routes, settings
 from gateway.about import about
 from gateway.access import Caller
 from gateway.detail import Detail
@@ -26,7 +26,7 @@ from gateway.protocols.dify.paths import dify_path
 from gateway.protocols.mcp.errors import shape_of as mcp_shape_of
 from gateway.protocols.native import members
 from gateway.protocols.openai import chat, responses
-from gateway.protocols.openai import errors as openai
+from gateway.protocols.openai import errors as openai_errors
 from gateway.protocols.openai.models import model, model_list
 from gateway.protocols.protocol import Shape, Shaped, WireProtocol
 from gateway.rates import count_call
@@ -44,10 +44,14 @@ _PROTOCOLS: Final[Mapping[Route | None, WireProtocol]] = {
     Route.CHAT_MESSAGES: dify.CHAT_MESSAGES,
     Route.COMPLETION_MESSAGES: dify.COMPLETION_MESSAGES,
     Route.WORKFLOWS_RUN: dify.WORKFLOWS_RUN,
-    Route.CHAT_COMPLETIONS: WireProtocol(chat.read, openai.shape, has_chat_ids=True),
-    Route.RESPONSES: WireProtocol(responses.read, openai.responses_shape, has_chat_ids=True),
+    Route.CHAT_COMPLETIONS: WireProtocol(chat.read, openai_errors.shape, has_chat_ids=True),
+    Route.RESPONSES: WireProtocol(responses.read, openai_errors.responses_shape, has_chat_ids=True),
 }
 """Whose request and reply a route speaks, where it is not the native protocol."""
+
+
+_PUBLIC: Final = frozenset({Route.ABOUT, Route.HEALTH, Route.OPENAPI})
+"""What needs no key."""
 
 
 def handle(session: Session, request: Request, raw_settings: Mapping[str, Any], match: Match | None) -> Response:
@@ -101,7 +105,7 @@ def _respond(exchange: Exchange, match: Match | None) -> Response:
         return _options(exchange)
     match = match or routes.match(request.method, request.path)
     exchange.route = match.route
-    if match.route in (Route.ABOUT, Route.HEALTH):
+    if match.route in _PUBLIC:
         return _told_to_anyone(exchange, match)
     if match.route is Route.HOOKS:  # a signature is the key
         return hook_route.answer(exchange, match.app_id)
@@ -122,12 +126,14 @@ def _respond(exchange: Exchange, match: Match | None) -> Response:
 
 
 def _told_to_anyone(exchange: Exchange, match: Match) -> Response:
-    """`GET /healthz`, the page's files, and `GET /`: the page for a browser, else JSON, with more for a caller."""
+    """The routes of `_PUBLIC`; `GET /` is the page for a browser, else JSON, with more for a caller."""
     chosen, request = exchange.chosen, exchange.request
     if match.route is Route.HEALTH:
         return _json({"status": "ok"})
     if not chosen.has_page:
         raise routes.not_found(request.path)
+    if match.route is Route.OPENAPI:
+        return openapi.answer(request)
     if match.file is not None:
         return page_file(match.file)
     if is_navigation(request) and is_built():
@@ -228,7 +234,7 @@ def _shape(exchange: Exchange) -> Shape:
     if dify_path(exchange.request.path):
         return dify.CHAT_MESSAGES.shape
     is_openais = exchange.route in _MODELS if exchange.route else routes.is_openais(exchange.request.path)
-    return openai.shape if is_openais else _NATIVE.shape
+    return openai_errors.shape if is_openais else _NATIVE.shape
 
 
 _MCP_SHAPE: Final = mcp_shape_of(None)

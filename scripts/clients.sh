@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs what the tests use as clients: the Python packages in environments of their own, .cache/dify-clients,
-# .cache/mcp-clients and .cache/openai-clients, and the npm packages. Puts the Node that runs those at
+# .cache/mcp-clients, .cache/openai-clients and .cache/openapi-clients, and the npm packages. Puts the Node that runs those at
 # tests/clients/node_modules/.bin/node: the system's where it is new enough, else the one that PyPI has.
 set -eu
 
 cd "$(dirname "$0")/.."
 sh scripts/environment.sh .cache/openai-clients tests/clients/openai/requirements.txt
+sh scripts/environment.sh .cache/openapi-clients tests/clients/openapi/requirements.txt
 sh scripts/environment.sh .cache/mcp-clients tests/clients/mcp/requirements.txt
 sh scripts/environment.sh .cache/dify-clients tests/clients/dify/requirements.txt
 

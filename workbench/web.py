@@ -63,7 +63,7 @@ class Web:
         logging.getLogger("aiohttp.server").addFilter(_is_worth_telling)
         application = web.Application()
         application.router.add_routes(self._routes)
-        application.router.add_route("*", "/{path:.*}", self.handle)
+        application.router.add_route("*", "/{path:(?s:.*)}", self.handle)
         self._runner = web.AppRunner(
             application,
             access_log=None,

@@ -35,7 +35,7 @@ def read(request: Request) -> tuple[Asked, Callable[[View], Reply]]:
 
 
 def _page(view: View) -> Streamed:
-    return Streamed(CONTENT_TYPE, lambda events: _write(events, view), HEADERS)
+    return Streamed(CONTENT_TYPE, lambda events: write(events, view), HEADERS)
 
 
 def shape(error: DuckError, known: Mapping[str, Any], *, with_cause: bool) -> Shaped:
@@ -48,7 +48,7 @@ def _failure(error: DuckError, known: Mapping[str, Any], *, with_cause: bool) ->
     return _line({"event": "error", "code": error.code, "status": error.status, "message": message, **known})
 
 
-def _write(events: Iterator[Event], view: View) -> Iterator[bytes]:
+def write(events: Iterator[Event], view: View) -> Iterator[bytes]:
     for event in events:
         match event:
             case Silence():

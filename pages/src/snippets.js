@@ -69,18 +69,7 @@ export function snippets(app, base) {
     {
       id: "dify",
       label: "Dify SDK",
-      text: [
-        `from dify_client import ${app.kind === "workflow" ? "WorkflowClient" : app.kind === "completion" ? "CompletionClient" : "ChatClient"}`,
-        "",
-        `client = ${app.kind === "workflow" ? "WorkflowClient" : app.kind === "completion" ? "CompletionClient" : "ChatClient"}(api_key="${KEY}")`,
-        `client.base_url = "${base}/apps/${app.alias}/v1"`,
-        app.kind === "workflow"
-          ? `response = client.run(inputs=${python(inputs)}, response_mode="blocking", user="me")`
-          : app.kind === "completion"
-            ? `response = client.create_completion_message(inputs=${python(inputs)}, response_mode="blocking", user="me")`
-            : `response = client.create_chat_message(inputs=${python(inputs)}, query="Hello", user="me", response_mode="blocking")`,
-        "print(response.json())",
-      ].join("\n"),
+      text: dify(app, `${base}/apps/${app.alias}/v1`, inputs),
     },
     {
       id: "mcp",
@@ -145,6 +134,29 @@ function example(field) {
     default:
       return "Hello";
   }
+}
+
+/**
+ * Dify's own client for JavaScript, which has none for workflows.
+ * @param {App} app
+ * @param {string} url
+ * @param {Record<string, unknown>} inputs
+ */
+function dify(app, url, inputs) {
+  const given = JSON.stringify(inputs);
+  const [name, call] =
+    app.kind === "workflow"
+      ? ["DifyClient", `sendRequest("POST", "/workflows/run", { inputs: ${given}, response_mode: "blocking", user: "me" })`]
+      : app.kind === "completion"
+        ? ["CompletionClient", `createCompletionMessage(${given}, "me")`]
+        : ["ChatClient", `createChatMessage(${given}, "Hello", "me")`];
+  return [
+    `import { ${name} } from "dify-client";`,
+    "",
+    `const client = new ${name}("${KEY}", "${url}");`,
+    `const { data } = await client.${call};`,
+    `console.log(data.${app.kind === "workflow" ? "data.outputs" : "answer"});`,
+  ].join("\n");
 }
 
 /** A text as one word of a shell's. @param {string} text */

@@ -330,9 +330,17 @@ def test_a_head_is_answered_as_a_get() -> None:
     ],
 )
 def test_a_run_of_the_callers_is_stopped(path: str, kind: Kind) -> None:
-    transport = FakeTransport()
+    transport = FakeTransport(about={**recorded("info.chat"), "mode": str(kind)})
     response = answered(request("POST", path.format(seals().sealed("task", ID)), json={"user": "ann"}), transport)
     assert (body_of(response), transport.asked) == ({"result": "success"}, [("stop", kind, ID)])
+
+
+def test_a_run_of_a_text_generator_is_not_stopped_for_another_app() -> None:
+    transport = FakeTransport()
+    path = f"/v1/completion-messages/{seals().sealed('task', ID)}/stop"
+    with pytest.raises(DuckError) as refusal:
+        answered(request("POST", path, json={"user": "ann"}), transport)
+    assert (refusal.value.code, refusal.value.status, transport.asked) == ("wrong_app_kind", 400, [])
 
 
 # -- Conversations and messages ------------------------------------------------------------------------------------

@@ -229,7 +229,12 @@ _FAILED: Final = b'{"query": "hi", "response_mode": "blocking"}'
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
-        pytest.param({"path": "/", "method": "GET"}, {"route": "about", "status": "200"}, id="what needs no key"),
+        pytest.param(
+            {"path": "/", "method": "GET", "key": ""}, {"route": "about", "status": "200"}, id="what needs no key"
+        ),
+        pytest.param(
+            {"path": "/", "method": "GET"}, {"route": "about", "caller": "web", "status": "200"}, id="a caller's apps"
+        ),
         pytest.param({"path": "/healthz", "method": "GET"}, {"route": "healthz", "status": "200"}, id="health"),
         pytest.param({"method": "OPTIONS"}, {"status": "204"}, id="options"),
         pytest.param({"path": "/none"}, {"status": "404", "error": "not_found"}, id="no route"),

@@ -78,7 +78,7 @@ def test_a_tree_without_the_built_page_answers_a_browser_in_json(tmp_path: Path)
     assert answer("GET", "/page/page.js", key="").status == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/page/page.js"])
+@pytest.mark.parametrize("path", ["/", "/page/page.js", "/openapi.json"])
 def test_a_page_that_is_off_is_not_there(path: str) -> None:
     for headers in (BROWSER, FETCH):
         said = answer("GET", path, headers=headers, settings={"page": "off"})
@@ -88,7 +88,7 @@ def test_a_page_that_is_off_is_not_there(path: str) -> None:
 def test_a_stranger_is_told_nothing_of_the_apps_and_dify_is_not_asked() -> None:
     dify = FakeDify(dict(APPS))
     assert overview(key="", dify=dify).keys() == {
-        "name", "version", "about", "documentation", "authentication", "routes"
+        "name", "version", "about", "documentation", "openapi", "authentication", "routes"
     }  # fmt: skip
     assert (dify.asked, dify.calls, dify.storage.calls) == ([], [], [])
 

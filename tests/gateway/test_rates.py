@@ -307,12 +307,13 @@ def test_a_call_that_comes_to_nothing_counts_too(more: dict[str, Any], status: i
         ({"key": ""}, 401),
         ({"key": "no-key-of-this-endpoint"}, 401),
         ({"path": "/healthz"}, 200),
-        ({"path": "/"}, 200),
+        ({"path": "/", "key": ""}, 200),
+        ({"path": "/openapi.json"}, 200),
         ({"path": "/nowhere"}, 404),
         ({"method": "OPTIONS"}, 204),
         ({"settings": {"detail": "nonsense"}}, 500),
     ],
-    ids=["no key", "a wrong key", "health", "about", "no path", "options", "faulty settings"],
+    ids=["no key", "a wrong key", "health", "about", "description", "no path", "options", "faulty settings"],
 )
 def test_what_needs_no_caller_or_finds_none_costs_nobody_a_call(more: dict[str, Any], status: int, ask: Ask) -> None:
     seen = [ask(**more) for _ in range(3)]

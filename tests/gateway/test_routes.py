@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
         ("GET", "/", Match(Route.ABOUT, None)),
         ("GET", "", Match(Route.ABOUT, None)),
         ("GET", "/healthz", Match(Route.HEALTH, None)),
+        ("GET", "/openapi.json", Match(Route.OPENAPI, None)),
         ("GET", "/duck/echo", Match(Route.DUCK, "echo")),
         ("HEAD", "/duck/echo", Match(Route.DUCK, "echo")),
         ("POST", "/duck/echo", Match(Route.DUCK, "echo")),
@@ -146,7 +147,7 @@ def _endpoints() -> list[dict[str, Any]]:
     return [yaml.safe_load((ROOT / path).read_text("utf-8")) for path in group["endpoints"]]
 
 
-NOT_SHOWN: Final = {("/v1/models/<model>", "GET")}
+NOT_SHOWN: Final = {("/v1/models/<model>", "GET"), ("/openapi.json", "GET")}
 """Listed, but not in the card of the endpoint in Dify, like the lesser paths of Dify's own API: nobody types them, and
 the catch-all rules serve them."""
 
@@ -185,6 +186,10 @@ def test_about_lists_the_table_relative_to_the_hook() -> None:
     assert [(route["path"], tuple(route["methods"])) for route in said["routes"]] == [
         (listed.path.removeprefix("/"), listed.methods) for listed in TABLE
     ]
+
+
+def test_about_says_where_the_description_is() -> None:
+    assert match("GET", about()["openapi"]).route is Route.OPENAPI
 
 
 def test_the_version_is_the_manifests() -> None:
