@@ -388,6 +388,7 @@ REPLIES: Final[dict[str, tuple[str, str, dict[str, Any], int]]] = {
     "one body": ("POST", "/chat/chat", {"headers": {"Accept": "application/json"}}, 200),
     "the live page": ("GET", "/duck/chat?query=hi", {}, 200),
     "about": ("GET", "/", {}, 200),
+    "the description": ("GET", "/openapi.json", {}, 200),
     "health": ("GET", "/healthz", {}, 200),
     "a token": ("POST", "/tokens", {"data": b'{"app": "chat", "user": "u"}'}, 200),
     "no JSON": ("POST", "/chat/chat", {"data": b"{"}, 400),

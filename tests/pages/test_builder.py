@@ -24,7 +24,7 @@ PICKED: Final = {
 }
 AROUND: Final[Mapping[str, Mapping[str, Any]]] = {
     "aliases": PICKED,
-    "apps": {},
+    "apps": {"app": {"app_id": ID}, "aliases": "support"},
     "access_keys": {},
     "callers": {**APPS, **KEYS},
     "webhook_secrets": {"apps": json.dumps({"a": {"app_id": ID, "hook": {"signature": {"header": "X-Sig"}}}, "b": ID})},
@@ -44,7 +44,8 @@ LINES: Final[Mapping[str, tuple[str, ...]]] = {
         f"{{a: {{app_id: {ID}, kind: agent-chat, title: A desk, about: 'It helps, mostly.'}}}}",
         f"{{a: {{app_id: {ID}, kind: nonsense}}}}", f"{{a: {{app_id: {ID}, colour: red}}}}",
         f"{{a: {{app_id: [{ID}]}}}}",
-        "{a: [1]}", "{a: app-1234567890}", "{a", "{}", "[a]", f"{{on: {ID}, 1: {OTHER}}}", "{a: {app_id: yes}}",
+        "{a: [1]}", "{a: app-1234567890}", "{support: {kind: workflow}}", f"{{a: {ID}, a: {OTHER}}}",
+        "{a", "{}", "[a]", f"{{on: {ID}, 1: {OTHER}}}", "{a: {app_id: yes}}",
     ),
     "access_keys": (
         "", KEY, f"ann={KEY}", f"ann={KEY}, bob={KEY}", f"ann={KEY} ann={KEY}", "short", "ann=short", f"Ann={KEY}",

@@ -117,7 +117,7 @@ function pairs(text) {
 /** @param {string} text @returns {[string, unknown][] | null} */
 function mapping(text) {
   try {
-    const read = load(text, { schema: FAILSAFE_SCHEMA });
+    const read = load(text, { schema: FAILSAFE_SCHEMA, json: true }); // of a key that is there twice, the last counts
     return read !== null && typeof read === "object" && !Array.isArray(read) ? Object.entries(read) : null;
   } catch {
     return null;
@@ -136,8 +136,10 @@ function app(alias, entry) {
   if (!Object.entries(texts).every(([name, value]) => MEMBERS.includes(name) && typeof value === "string")) return wrong("badMembers");
   const { app_id: id = "", kind = "", title = "" } = /** @type {Record<string, string>} */ (texts);
   if (id.startsWith("app-")) return wrong("keyInApps");
-  if (!UUID.test(id)) return wrong("badId");
+  if (id ? !UUID.test(id) : typeof entry === "string") return wrong("badId");
   if (kind && !KINDS.includes(kind)) return wrong("badKind", { kinds: KINDS.join(", ") });
+  if (hook !== undefined) return fine("hasHook", { alias });
+  if (!id) return fine("isAddition", { alias });
   return fine("isApp", { alias: title ? `${alias} (${title})` : alias, id, kind: kind ? `, ${kind}` : "" });
 }
 
