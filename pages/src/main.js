@@ -3,6 +3,7 @@
 import { BASE, Endpoint, Refusal } from "./api.js";
 import { mount } from "./builder/index.js";
 import { Chat } from "./chat.js";
+import { copied } from "./clipboard.js";
 import { byId, element, fill } from "./dom.js";
 import { snippets } from "./snippets.js";
 import { LANGUAGES, chosenLanguage, sayIn } from "./texts.js";
@@ -130,28 +131,16 @@ function tabs(chosen) {
 /** @param {() => string} text */
 function copyButton(text) {
   const button = element("button", { type: "button", class: "quiet copy" }, say("copy"));
-  button.addEventListener("click", () => void copied(text(), button));
+  button.addEventListener("click", () => copy(button, text()));
   return button;
 }
 
 /**
- * @param {string} text
  * @param {HTMLElement} button
+ * @param {string} text
  */
-async function copied(text, button) {
-  if (navigator.clipboard) await navigator.clipboard.writeText(text);
-  else {
-    // Plain HTTP has no clipboard; the old way takes what is selected.
-    const area = element("textarea", { "aria-hidden": "true", class: "offscreen" });
-    area.value = text;
-    document.body.append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-    button.focus();
-  }
-  button.textContent = say("copied");
-  setTimeout(() => (button.textContent = say("copy")), 2000);
+function copy(button, text) {
+  void copied(button, text, { copy: say("copy"), copied: say("copied") });
 }
 
 /** @param {Overview} told */
@@ -233,7 +222,7 @@ function begin() {
     say = sayIn(language);
     translate();
   });
-  byId("base-copy").addEventListener("click", (event) => void copied(`${BASE}/v1`, /** @type {HTMLElement} */ (event.currentTarget)));
+  byId("base-copy").addEventListener("click", () => copy(byId("base-copy"), `${BASE}/v1`));
   byId("built").hidden = false;
   translate();
   key.value = kept();

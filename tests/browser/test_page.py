@@ -147,6 +147,10 @@ def test_what_is_read_and_copied_holds_the_real_address_and_no_key(opened: Visit
     tabs.first.click()
     opened.page.keyboard.press("ArrowRight")
     assert tabs.nth(1).get_attribute("aria-selected") == "true"
+    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.page.click(".tabs .copy")
+    opened.page.wait_for_selector(".tabs .copy:text-is('Copied')")
+    assert opened.page.evaluate("navigator.clipboard.readText()") == texts["Python (openai)"]
 
 
 def test_the_health_panel_says_what_can_be_reached_and_which_limits_hold(opened: Visit) -> None:

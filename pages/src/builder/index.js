@@ -1,5 +1,6 @@
 /** The settings helper: fields that write a setting's one line, and a line that is read aloud, entry by entry. */
 
+import { copied } from "../clipboard.js";
 import { element, fill } from "../dom.js";
 import { KINDS, SCHEMES, read } from "./read.js";
 import { TEXTS } from "./texts.js";
@@ -38,7 +39,7 @@ class Builder {
     this.rows = element("div", { class: "rows" });
     this.line = element("textarea", { id: "builder-line", rows: "3", spellcheck: "false", autocomplete: "off", oninput: () => this.#explain() });
     this.entries = element("ol", { class: "entries", "aria-live": "polite" });
-    const copy = element("button", { type: "button", class: "quiet copy", onclick: () => void this.#copied(copy) }, this.#say("copy"));
+    const copy = element("button", { type: "button", class: "quiet copy", onclick: () => this.#copy(copy) }, this.#say("copy"));
     this.elements = [
       element("p", { class: "hint" }, this.#say("intro")),
       element("div", { class: "field" }, element("label", { for: "builder-setting" }, this.#say("setting")), select),
@@ -114,12 +115,8 @@ class Builder {
   }
 
   /** @param {HTMLElement} button */
-  async #copied(button) {
-    this.line.select();
-    if (navigator.clipboard) await navigator.clipboard.writeText(this.line.value);
-    else document.execCommand("copy");
-    button.textContent = this.#say("copied");
-    setTimeout(() => (button.textContent = this.#say("copy")), 2000);
+  #copy(button) {
+    void copied(button, this.line.value, { copy: this.#say("copy"), copied: this.#say("copied") });
   }
 
   /** @param {Key} key @param {Record<string, string>} [values] */
