@@ -63,8 +63,11 @@ class Visit:
         return self.page.locator(".message.answer").last
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One browser for all tests of a module, and not for longer: while Playwright's synchronous interface is open, its
+    event loop counts as the thread's running one, and any other test of this process that calls `asyncio.run` fails.
+    """
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
         message = "no Chromium and no Chrome on this machine, so the page's tests did not run"
