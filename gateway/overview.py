@@ -5,6 +5,7 @@ reached, which limits hold and which knob turns them.
 """
 
 import os
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -29,6 +30,14 @@ from gateway.transports.interface import AppTransport
 LOOK_UP_WAIT: Final = 8.0
 """Seconds for all that is asked of Dify (own choice: a person waits for the page)."""
 
+TOLD_FOR: Final = 5.0
+"""Seconds for which what Dify has told of an app stands, so that calls in a row are not as many questions for each app
+(own choice: what an operator has just mended shows at the next look).
+"""
+
+MOST_TOLD: Final = 2_000
+"""Apps of which it is kept in one process; beyond it all is asked anew (own choice, about 10 MB)."""
+
 
 def overview(exchange: Exchange, caller: Caller) -> dict[str, Any]:
     """The members that `GET /` has for this caller, besides those for anyone. Raises `DuckError` for a faulty scope."""
@@ -43,7 +52,7 @@ def overview(exchange: Exchange, caller: Caller) -> dict[str, Any]:
         "caller": caller.name,
         "apps": [_entry(exchange, app, told.get(app.alias, _LATE)) for app in apps],
         "limits": _limits(exchange, caller),
-        "faults": [f"{fault}." for fault in chosen.faults] if sees_faults else [],
+        **({"faults": [f"{fault}." for fault in chosen.faults]} if sees_faults else {}),
     }
 
 
@@ -54,16 +63,49 @@ def _asked(exchange: Exchange, caller: Caller, app: App) -> dict[str, Any]:
     transport = transport_for(exchange.session, exchange.chosen, app, f"{caller.name}:{caller.user}")
     way = {"transport": "service_api" if transport.has_app_key else "reverse"}
     try:
-        told = transport.parameters(app.app_id)
+        told = _TOLD.parameters(exchange.endpoint_id, app, transport)
         kind = LEARNT.find(exchange.endpoint_id, app, transport)
     except DuckError as error:
-        return {**way, **_unreachable(error)}
+        # This way Dify has one answer for an app that is not there and for whatever else it can't tell.
+        is_vague = error.code == "dify_error" and not transport.has_app_key
+        return {**way, **_unreachable(error), **({"problem": _UNTOLD} if is_vague else {})}
     return {**way, "status": "ok", "kind": kind or "", **_described(app, kind, told, transport)}
 
 
 def _unreachable(error: DuckError) -> dict[str, Any]:
     return {"status": error.code, "problem": error.sentence(with_cause=False)}
 
+
+class _Told:
+    """What Dify has just told of the apps, by endpoint, app and way; a cache and nothing more (law 17)."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, bool], tuple[float, Raw | DuckError]] = {}
+
+    def parameters(self, endpoint_id: str, app: App, transport: AppTransport) -> Raw:
+        """The app's parameters. Raises `DuckError` where Dify does not tell them."""
+        key = (endpoint_id, app.app_id, transport.has_app_key)
+        since, told = self._known.get(key, (float("-inf"), {}))
+        if time.monotonic() - since >= TOLD_FOR:
+            told = _parameters(app, transport)
+            if len(self._known) >= MOST_TOLD:
+                self._known.clear()
+            self._known[key] = (time.monotonic(), told)
+        if isinstance(told, DuckError):
+            raise told
+        return told
+
+
+def _parameters(app: App, transport: AppTransport) -> Raw | DuckError:
+    try:
+        return transport.parameters(app.app_id)
+    except DuckError as error:
+        return error
+
+
+_TOLD: Final = _Told()
+
+_UNTOLD: Final = "Dify does not know this app, or can't tell of it now. Check its id in the settings."
 
 _LATE: Final = {"status": "dify_unreachable", "problem": "Dify did not tell of this app in time; reload to ask again."}
 
@@ -121,12 +163,12 @@ def _limits(exchange: Exchange, caller: Caller) -> list[dict[str, Any]]:
         "response": (limits.response, RESPONSE_TIMEOUT),
     }
     known = [_limit(name, value, "seconds", knob) for name, (value, knob) in seconds.items() if value != float("inf")]
-    rates = [_limit("calls", rate.amount, f"per {rate.seconds} s", "rate_limit") for rate in chosen.rates]
+    rates = [{**_limit("calls", rate.amount, "calls", "rate_limit"), "period": rate.seconds} for rate in chosen.rates]
     streams = min(chosen.max_streams, most_streams(os.environ))
     return [
         *known,
         *rates,
-        _limit("runs", streams, "at once", "max_streams"),
+        _limit("runs", streams, "runs", "max_streams"),
         _limit("body", BODY_LIMIT, "bytes", ""),
     ]
 

@@ -1,8 +1,8 @@
 """The page that a browser gets at `GET /`, and its files.
 
 It is the same for everyone: what a caller may see, its script asks for with the caller's key (`gateway.overview`). It
-shares its origin with Dify's console (law 18), so nothing runs in it but its own script, and it asks nobody but the
-endpoint: see `_POLICY`.
+shares its origin with Dify's console (law 18), so nothing runs in it but its own script, and it asks nobody outside its
+origin: see `_POLICY`. A path is no part of an origin, so a script that got in all the same would reach the console.
 """
 
 import hashlib
@@ -31,9 +31,12 @@ _TYPES: Final[Mapping[str, str]] = {
 _KEPT: Final = "public, max-age=31536000, immutable"
 """For an address that holds the content's hash (RFC 9111, 5.2.2; RFC 8246)."""
 
+_ASKED_ANEW: Final = "no-cache"
+"""For any other address: while Duck is being replaced, the new page may get an old file, which nobody should keep."""
+
 _POLICY: Final = (
     "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
-    "img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types dompurify"
 )
 """Content Security Policy Level 3; Trusted Types: no text becomes HTML but what the sanitiser has made."""
@@ -67,11 +70,13 @@ def page() -> Response:
     return response
 
 
-def page_file(name: str) -> Response:
-    """One of the page's files. Raises `not_found`."""
+def page_file(name: str, version: str) -> Response:
+    """One of the page's files. version: the hash in its address. Raises `not_found`."""
     if name not in _TYPES or not is_built():
         raise routes.not_found(f"page/{name}")
-    return Response(_file(name).content, content_type=_TYPES[name], headers={"Cache-Control": _KEPT})
+    file = _file(name)
+    kept = _KEPT if version == file.version else _ASKED_ANEW
+    return Response(file.content, content_type=_TYPES[name], headers={"Cache-Control": kept})
 
 
 @lru_cache

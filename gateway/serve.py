@@ -135,7 +135,7 @@ def _told_to_anyone(exchange: Exchange, match: Match) -> Response:
     if match.route is Route.OPENAPI:
         return openapi.answer(request)
     if match.file is not None:
-        return page_file(match.file)
+        return page_file(match.file, request.query_string.decode("latin-1"))
     if is_navigation(request) and is_built():
         return page()
     is_caller = chosen.access is settings.Access.OPEN or access.says_who(request.headers)

@@ -76,7 +76,13 @@ _APP: Final = record(
 )
 _LIMIT: Final = record(
     "A limit.",
-    {"name": text(), "value": whole(), "unit": text(), "lifted_by": text("A setting, or a variable of the daemon's.")},
+    {
+        "name": text(),
+        "value": whole(),
+        "unit": word("What is counted.", "seconds", "calls", "runs", "bytes"),
+        "lifted_by": text("A setting, or a variable of the daemon's."),
+    },
+    {"period": whole("Seconds in which so many calls may come.")},
 )
 
 
@@ -98,7 +104,7 @@ def schemas() -> dict[str, Schema]:
                 "caller": text("Who calls, as the endpoint's settings name it."),
                 "apps": items(ref("App"), "The apps in the caller's scope."),
                 "limits": items(_LIMIT, "The limits that hold for the caller."),
-                "faults": items(text(), "Of the endpoint's settings, for a caller without a scope."),
+                "faults": items(text(), "Of the endpoint's settings; only for a key without a scope."),
             },
         ),
         "App": _APP,
