@@ -24,6 +24,7 @@ export class Answer {
   outputs = null;
   /** `""` while it runs; Dify's word, "failed" or "cut" at its end. */
   status = "";
+  /** A sentence of Duck's, or what the page itself met. @type {unknown} */
   error = "";
   isPaused = false;
 
@@ -67,11 +68,11 @@ export class Answer {
     }
   }
 
-  /** The stream is over; says so where no event did. @param {string} sentence */
-  over(sentence) {
+  /** The stream is over, and this is why where no event has told. @param {unknown} error */
+  over(error) {
     if (this.status) return;
     this.status = "cut";
-    this.error = sentence;
+    this.error = error;
   }
 
   /** @param {StreamEvent} event */

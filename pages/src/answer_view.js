@@ -1,37 +1,35 @@
-/** An answer on the page. It is drawn anew at most ten times a second, whatever the speed of the stream. */
+/** An answer on the page. It is drawn anew at most ten times a second, and less often where a drawing takes long. */
 
 import { element, fill } from "./dom.js";
 import { rendered } from "./markdown.js";
+import { label, text, told } from "./words.js";
 
 /**
  * @typedef {import("./answer.js").Answer} Answer
  * @typedef {import("./answer.js").Line} Line
- * @typedef {import("./form.js").Say} Say
  */
 
 const BETWEEN_DRAWINGS = 100; // ms
+const REST = 10; // times what the last drawing took, so that a long answer leaves the browser nine tenths of its time
 
 export class AnswerView {
-  /**
-   * @param {Answer} answer
-   * @param {Say} say
-   */
-  constructor(answer, say) {
+  /** @param {Answer} answer */
+  constructor(answer) {
     this.answer = answer;
-    this.say = say;
     /** @type {number | undefined} */
     this.timer = undefined;
+    this.pause = BETWEEN_DRAWINGS;
     this.reasoning = element("div", { class: "folded" });
-    this.thinking = folded("reasoning", say("reasoning"), this.reasoning);
+    this.thinking = folded("reasoning", this.reasoning);
     this.steps = element("ol", { class: "lines" });
-    this.progress = folded("steps", say("steps"), this.steps);
-    this.tools = element("ul", { class: "lines tools", "aria-label": say("tools") });
+    this.progress = folded("steps", this.steps);
+    this.tools = element("ul", { class: "lines tools", ...label("tools") });
     this.text = element("div", { class: "text" });
     this.more = element("div", { class: "more" });
     this.note = element("p", { class: "note", role: "status" });
     this.element = element(
       "article",
-      { class: "message answer", "aria-busy": "true", "aria-label": say("answer") },
+      { class: "message answer", "aria-busy": "true", ...label("answer") },
       this.thinking,
       this.progress,
       this.tools,
@@ -44,7 +42,7 @@ export class AnswerView {
 
   /** Sees to it that what has come is shown soon. */
   changed() {
-    this.timer ??= setTimeout(() => this.#draw(), BETWEEN_DRAWINGS);
+    this.timer ??= setTimeout(() => this.#draw(), this.pause);
   }
 
   ended() {
@@ -55,6 +53,7 @@ export class AnswerView {
 
   #draw() {
     this.timer = undefined;
+    const began = performance.now();
     const { answer } = this;
     this.thinking.hidden = !answer.reasoning;
     this.reasoning.textContent = answer.reasoning;
@@ -64,14 +63,15 @@ export class AnswerView {
     if (!answer.status && !answer.text) fill(this.text, element("span", { class: "waiting", "aria-hidden": "true" }, "…"));
     fill(this.more, this.#outputs(), this.#listed("files", answer.files), this.#listed("sources", answer.sources.map(named)));
     this.note.className = answer.error ? "note problem" : "note";
-    this.note.textContent = this.#said();
+    fill(this.note, this.#said());
+    this.pause = Math.max(BETWEEN_DRAWINGS, REST * (performance.now() - began));
   }
 
   #said() {
-    const { answer, say } = this;
-    if (answer.error) return answer.error;
-    if (answer.isPaused) return say("paused");
-    return answer.status === "stopped" ? say("stopped") : answer.status === "partial-succeeded" ? say("partial") : "";
+    const { answer } = this;
+    if (answer.error) return told(answer.error);
+    if (answer.isPaused) return text("paused");
+    return answer.status === "stopped" ? text("stopped") : answer.status === "partial-succeeded" ? text("partial") : null;
   }
 
   /**
@@ -87,7 +87,7 @@ export class AnswerView {
         { class: line.state },
         line.title,
         " ",
-        element("span", { class: "state" }, this.say(line.state === "done" ? "done" : line.state === "failed" ? "broken" : "running")),
+        element("span", { class: "state" }, text(line.state === "done" ? "done" : line.state === "failed" ? "broken" : "running")),
         line.error ? element("span", { class: "problem" }, ` ${line.error}`) : null,
       ),
     );
@@ -95,15 +95,15 @@ export class AnswerView {
   }
 
   #outputs() {
-    const { outputs, text } = this.answer;
+    const { outputs, text: answered } = this.answer;
     if (!outputs) return null;
-    const shown = Object.entries(outputs).filter(([, value]) => value !== text);
+    const shown = Object.entries(outputs).filter(([, value]) => value !== answered);
     if (!shown.length) return null;
     const pairs = shown.flatMap(([name, value]) => [
       element("dt", {}, name),
       element("dd", {}, typeof value === "string" ? value : element("pre", {}, JSON.stringify(value, null, 2))),
     ]);
-    return element("section", { class: "outputs", "aria-label": this.say("outputs") }, element("dl", {}, ...pairs));
+    return element("section", { class: "outputs", ...label("outputs") }, element("dl", {}, ...pairs));
   }
 
   /**
@@ -113,9 +113,9 @@ export class AnswerView {
   #listed(kind, items) {
     if (!items.length) return null;
     const links = items.map(({ name, url }) =>
-      element("li", {}, /^https?:/i.test(url) ? element("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, name) : name),
+      element("li", {}, /^https?:\/\//i.test(url) ? element("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, name) : name),
     );
-    return element("section", { class: kind }, element("h4", {}, this.say(kind)), element("ul", {}, ...links));
+    return element("section", { class: kind }, element("h4", {}, text(kind)), element("ul", {}, ...links));
   }
 }
 
@@ -125,10 +125,9 @@ function named({ title, url }) {
 }
 
 /**
- * @param {string} kind
- * @param {string} title
+ * @param {"reasoning" | "steps"} kind
  * @param {HTMLElement} content
  */
-function folded(kind, title, content) {
-  return element("details", { class: kind }, element("summary", {}, title), content);
+function folded(kind, content) {
+  return element("details", { class: kind }, element("summary", {}, text(kind)), content);
 }

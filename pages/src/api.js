@@ -2,6 +2,8 @@
 
 import { createParser } from "eventsource-parser";
 
+import { Refusal, Trouble } from "./troubles.js";
+
 /**
  * What `GET /` tells of a field of an app's form.
  * @typedef {{ name: string, type: string, required: boolean, label?: string, description?: string, options?: string[],
@@ -12,7 +14,10 @@ import { createParser } from "eventsource-parser";
  *   problem?: string, transport?: string, needs_query?: boolean | null, inputs?: Field[], takes_files?: boolean,
  *   opening_statement?: string, suggested_questions?: string[] }} App
  *
- * @typedef {{ name: string, value: number, unit: string, lifted_by: string }} Limit
+ * period: in seconds, of the unit "calls".
+ * @typedef {{ name: string, value: number, unit: string, lifted_by: string, period?: number }} Limit
+ *
+ * faults: of the settings, for those who may be told.
  * @typedef {{ version: string, caller?: string, apps?: App[], limits?: Limit[], faults?: string[] }} Overview
  *
  * A file as Dify's API has it.
@@ -24,31 +29,22 @@ import { createParser } from "eventsource-parser";
  * @typedef {{ event: string } & Record<string, any>} StreamEvent
  */
 
-/** A refusal, as a sentence for people. */
-export class Refusal extends Error {
-  /**
-   * @param {string} message
-   * @param {number} [status]
-   */
-  constructor(message, status = 0) {
-    super(message);
-    this.status = status;
-  }
-}
-
 /** The address that clients are given, without a slash at its end. */
 export const BASE = new URL(".", window.location.href.split(/[?#]/)[0]).href.replace(/\/$/, "");
 
+/** What a key may hold to travel in a header: other characters a browser refuses, or sends in a way that no server takes. */
+const IN_A_HEADER = /^[!-~]*$/;
+
 export class Endpoint {
-  /** @param {string} key `""` for none */
+  /** @param {string} key `""` for none. Throws `Trouble` for one that can't be sent. */
   constructor(key) {
+    if (!IN_A_HEADER.test(key)) throw new Trouble("unfitKey");
     this.key = key;
   }
 
   /** @returns {Promise<Overview>} */
-  async overview() {
-    const response = await this.#sent("", { headers: { Accept: "application/json" } });
-    return response.json();
+  overview() {
+    return this.#told("", { headers: { Accept: "application/json" } });
   }
 
   /**
@@ -62,7 +58,7 @@ export class Endpoint {
     const body = new FormData();
     body.set("file", file);
     const path = `apps/${encodeURIComponent(alias)}/v1/files/upload`;
-    const told = await (await this.#sent(path, { method: "POST", body, signal })).json();
+    const told = await this.#told(path, { method: "POST", body, signal });
     return { type: typeOf(file), transfer_method: "local_file", upload_file_id: told.id };
   }
 
@@ -91,7 +87,7 @@ export class Endpoint {
     const reader = /** @type {ReadableStream<Uint8Array>} */ (response.body).getReader();
     const decoder = new TextDecoder();
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await unless(reader.read(), "cut", signal);
       if (done) return;
       parser.feed(decoder.decode(value, { stream: true }));
       yield* read.splice(0);
@@ -101,28 +97,54 @@ export class Endpoint {
   /**
    * @param {string} path below the endpoint's address
    * @param {RequestInit} request
+   * @returns {Promise<any>} the reply's JSON
+   */
+  async #told(path, request) {
+    const response = await this.#sent(path, request);
+    return unless(response.json(), "strange", request.signal, { status: String(response.status) });
+  }
+
+  /**
+   * @param {string} path
+   * @param {RequestInit} request
    * @returns {Promise<Response>}
    */
   async #sent(path, request) {
     const headers = new Headers(request.headers);
     if (this.key) headers.set("Authorization", `Bearer ${this.key}`);
-    const response = await fetch(`${BASE}/${path}`, { ...request, headers, credentials: "omit", cache: "no-store" });
-    if (response.ok) return response;
-    throw new Refusal(await sentenceOf(response), response.status);
+    const sending = fetch(`${BASE}/${path}`, { ...request, headers, credentials: "omit", cache: "no-store" });
+    const response = await unless(sending, "unreached", request.signal);
+    if (!response.ok) throw await refusal(response);
+    return response;
   }
 }
 
 /**
- * What a refusal says: `detail` of RFC 9457, else `message` (Dify's shape).
+ * What is promised; where the network fails it, a trouble. Whoever has stopped it gets the browser's own error.
+ * @template Value
+ * @param {Promise<Value>} promised
+ * @param {import("./texts.js").Key} key
+ * @param {AbortSignal | null | undefined} signal
+ * @param {import("./troubles.js").Values} [values]
+ */
+async function unless(promised, key, signal, values) {
+  try {
+    return await promised;
+  } catch (error) {
+    throw signal?.aborted ? error : new Trouble(key, values);
+  }
+}
+
+/**
+ * What a refusal says: `detail` of RFC 9457, else `message` (Dify's shape). What has neither is not the endpoint's.
  * @param {Response} response
  */
-async function sentenceOf(response) {
-  try {
-    const body = await response.json();
-    return String(body.detail ?? body.message ?? `HTTP ${response.status}`);
-  } catch {
-    return `HTTP ${response.status}`;
-  }
+async function refusal(response) {
+  const body = await response.json().catch(() => null);
+  // Over plain HTTP the endpoint can't tell its own page from another site's.
+  if (body?.code === "origin_not_allowed") return new Trouble("unlisted", { origin: window.location.origin });
+  const sentence = body?.detail ?? body?.message;
+  return sentence ? new Refusal(String(sentence)) : new Trouble("strange", { status: String(response.status) });
 }
 
 /**

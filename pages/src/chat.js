@@ -3,42 +3,42 @@
 import { Answer } from "./answer.js";
 import { AnswerView } from "./answer_view.js";
 import { element, fill } from "./dom.js";
-import { BadInput, Form } from "./form.js";
+import { Form } from "./form.js";
 import { rendered } from "./markdown.js";
+import { BadInput, Trouble } from "./troubles.js";
+import { label, placeholder, text, told } from "./words.js";
 
 /**
  * @typedef {import("./api.js").App} App
  * @typedef {import("./api.js").Endpoint} Endpoint
- * @typedef {import("./form.js").Say} Say
  */
 
 export class Chat {
   /**
    * @param {App} app
    * @param {Endpoint} endpoint
-   * @param {Say} say
    */
-  constructor(app, endpoint, say) {
+  constructor(app, endpoint) {
     this.app = app;
     this.endpoint = endpoint;
-    this.say = say;
     this.conversation = "";
-    /** @type {AbortController | null} */
+    /** What runs in this conversation. A run that is no longer this one has no say here. @type {AbortController | null} */
     this.running = null;
     this.talks = app.kind !== "workflow" && app.kind !== "completion" && app.needs_query !== false;
 
-    this.log = element("div", { class: "log", role: "log", "aria-label": say("conversation"), tabindex: "0" });
-    this.form = new Form(app, say);
-    this.query = element("textarea", { id: "query", rows: "2", placeholder: say("ask"), "aria-label": say("ask") });
+    this.log = element("div", { class: "log", role: "log", ...label("conversation"), tabindex: "0" });
+    this.form = new Form(app);
+    this.query = element("textarea", { id: "query", rows: "2", ...placeholder("ask"), ...label("ask") });
     this.files = element("input", { id: "files", type: "file", multiple: true });
-    this.send = element("button", { type: "submit", class: "primary" }, say(this.talks ? "send" : "run"));
-    this.stop = element("button", { type: "button", class: "stop", hidden: true, onclick: () => this.running?.abort() }, say("stop"));
+    this.send = element("button", { type: "submit", class: "primary" }, text(this.talks ? "send" : "run"));
+    this.stop = element("button", { type: "button", class: "stop", hidden: true, onclick: () => this.running?.abort() }, text("stop"));
     this.problem = element("p", { class: "problem", role: "alert" });
-    this.reset = element("button", { type: "button", class: "quiet", onclick: () => this.#begin() }, say(this.talks ? "fresh" : "clear"));
+    this.reset = element("button", { type: "button", class: "quiet", onclick: () => this.#begin() }, text(this.talks ? "fresh" : "clear"));
     this.ask = this.#composer();
     this.element = element("section", { class: "chat", "aria-label": app.title || app.alias }, this.log, this.ask);
     this.query.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+      // 229: Safari tells that a composition has ended before the key that ended it.
+      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
         event.preventDefault();
         this.ask.requestSubmit();
       }
@@ -53,14 +53,15 @@ export class Chat {
 
   #composer() {
     const inputs = this.app.inputs?.length
-      ? element("details", { class: "inputs", open: true }, element("summary", {}, this.say("inputs")), this.form.element)
+      ? element("details", { class: "inputs", open: true }, element("summary", {}, text("inputs")), this.form.element)
       : null;
     const attach = this.app.takes_files
-      ? element("div", { class: "field" }, element("label", { for: "files" }, this.say("attach")), this.files)
+      ? element("div", { class: "field" }, element("label", { for: "files" }, text("attach")), this.files)
       : null;
     return element(
       "form",
-      { class: "composer", onsubmit: (event) => void (event.preventDefault(), this.#asked()) },
+      // The browser's own check says nothing of a field that is folded away.
+      { class: "composer", novalidate: true, onsubmit: (event) => void (event.preventDefault(), this.#asked()) },
       inputs,
       this.talks ? this.query : null,
       attach,
@@ -72,6 +73,8 @@ export class Chat {
   /** A new conversation, which opens as the app's author has written. */
   #begin() {
     this.leave();
+    this.running = null;
+    this.#runs(false);
     this.conversation = "";
     const { opening_statement: opening, suggested_questions: questions = [] } = this.app;
     const suggestions = questions.map((question) =>
@@ -79,9 +82,9 @@ export class Chat {
     );
     fill(
       this.log,
-      opening ? element("article", { class: "message answer", "aria-label": this.say("answer") }, rendered(opening)) : null,
+      opening ? element("article", { class: "message answer", ...label("answer") }, rendered(opening)) : null,
       suggestions.length ? element("div", { class: "suggestions" }, ...suggestions) : null,
-      !opening && !suggestions.length ? element("p", { class: "empty" }, this.say(this.talks ? "emptyChat" : "emptyRun")) : null,
+      !opening && !suggestions.length ? element("p", { class: "empty" }, text(this.talks ? "emptyChat" : "emptyRun")) : null,
     );
   }
 
@@ -94,7 +97,7 @@ export class Chat {
   async #asked() {
     if (this.running) return;
     const query = this.query.value.trim();
-    this.problem.textContent = "";
+    fill(this.problem);
     if (this.talks && !query && this.app.needs_query) return this.query.focus();
     const running = (this.running = new AbortController());
     this.#runs(true);
@@ -110,26 +113,36 @@ export class Chat {
       };
       this.query.value = "";
       this.files.value = "";
-      await this.#answered(query, call, running.signal);
+      await this.#answered(query, call, running);
     } catch (error) {
-      this.problem.textContent = sentenceOf(error, this.say);
-      if (error instanceof BadInput) error.control.focus();
+      if (this.running === running) this.#refused(running.signal.aborted ? new Trouble("unsent") : error);
     } finally {
-      this.running = null;
-      this.#runs(false);
+      if (this.running === running) {
+        this.running = null;
+        this.#runs(false);
+      }
     }
+  }
+
+  /** Why nothing was asked. @param {unknown} error */
+  #refused(error) {
+    fill(this.problem, told(error));
+    if (!(error instanceof BadInput)) return;
+    error.control.closest("details")?.setAttribute("open", "");
+    error.control.focus();
   }
 
   /**
    * @param {string} query
    * @param {import("./api.js").Call} call
-   * @param {AbortSignal} signal
+   * @param {AbortController} running
    */
-  async #answered(query, call, signal) {
+  async #answered(query, call, running) {
+    const { signal } = running;
     const answer = new Answer();
-    const view = new AnswerView(answer, this.say);
+    const view = new AnswerView(answer);
     this.log.querySelector(".empty, .suggestions")?.remove();
-    if (query && this.talks) this.log.append(element("article", { class: "message mine", "aria-label": this.say("you") }, query));
+    if (query && this.talks) this.log.append(element("article", { class: "message mine", ...label("you") }, query));
     this.log.append(view.element);
     this.#scroll(true);
     try {
@@ -138,12 +151,12 @@ export class Chat {
         view.changed();
         this.#scroll(false);
       }
-      answer.over(this.say("cut"));
+      answer.over(new Trouble("cut"));
     } catch (error) {
       if (signal.aborted) answer.status ||= "stopped";
-      else answer.over(sentenceOf(error, this.say));
+      else answer.over(error);
     }
-    this.conversation = answer.conversation || this.conversation;
+    if (this.running === running) this.conversation = answer.conversation || this.conversation;
     view.ended();
     this.#scroll(false);
   }
@@ -161,13 +174,4 @@ export class Chat {
     const { scrollTop, clientHeight, scrollHeight } = this.log;
     if (always || scrollHeight - scrollTop - clientHeight < 120) this.log.scrollTop = scrollHeight;
   }
-}
-
-/**
- * @param {unknown} error
- * @param {Say} say
- */
-function sentenceOf(error, say) {
-  if (error instanceof TypeError) return say("unreached"); // what `fetch` throws when there is no answer
-  return error instanceof Error ? error.message : String(error);
 }

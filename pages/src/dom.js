@@ -35,14 +35,25 @@ export function fill(parent, ...children) {
 
 /**
  * The element of the page with this id.
- * @template {HTMLElement} [Kind=HTMLElement]
+ * @template {HTMLElement} Kind
+ * @overload
  * @param {string} id
+ * @param {new () => Kind} kind
  * @returns {Kind}
  */
-export function byId(id) {
+/**
+ * @overload
+ * @param {string} id
+ * @returns {HTMLElement}
+ */
+/**
+ * @param {string} id
+ * @param {new () => HTMLElement} kind
+ */
+export function byId(id, kind = HTMLElement) {
   const found = document.getElementById(id);
-  if (!found) throw new Error(`the page has no #${id}`);
-  return /** @type {Kind} */ (found);
+  if (!(found instanceof kind)) throw new Error(`the page has no such #${id}`);
+  return found;
 }
 
 /** @param {Child[]} children */

@@ -1,234 +1,159 @@
 /** The page: the key, the apps that it opens, and for each a chat and ready snippets; the endpoint's health; the settings. */
 
-import { BASE, Endpoint, Refusal } from "./api.js";
-import { mount } from "./builder/index.js";
+import { BASE, Endpoint } from "./api.js";
+import { Builder } from "./builder/index.js";
 import { Chat } from "./chat.js";
-import { copied } from "./clipboard.js";
+import { copy } from "./clipboard.js";
 import { byId, element, fill } from "./dom.js";
-import { snippets } from "./snippets.js";
-import { LANGUAGES, chosenLanguage, sayIn } from "./texts.js";
+import { health } from "./health.js";
+import { keep, kept } from "./kept_key.js";
+import { LANGUAGES } from "./texts.js";
+import { Trouble } from "./troubles.js";
+import { use } from "./use.js";
+import { language, say, speak, tag, text, told, translate } from "./words.js";
 
 /**
  * @typedef {import("./api.js").App} App
  * @typedef {import("./api.js").Overview} Overview
  */
 
-const KEPT = "duck-key"; // in this tab's storage, where the visitor has ticked so; named with the endpoint's path
-
-let language = chosenLanguage();
-let say = sayIn(language);
-/** @type {Endpoint} */
-let endpoint = new Endpoint("");
-/** @type {Overview | null} */
-let overview = null;
+/** What a key has opened. @type {{ endpoint: Endpoint, overview: Overview } | null} */
+let opened = null;
+/** How often a key was tried: only the last try counts, whichever reply comes last. */
+let tries = 0;
 /** @type {App | null} */
 let app = null;
-/** @type {Chat | null} */
-let chat = null;
-
-/** All texts of the page that its HTML holds, and what was made of the endpoint's answer. */
-function translate() {
-  document.documentElement.lang = LANGUAGES[language].tag;
-  for (const marked of document.querySelectorAll("[data-text]")) {
-    marked.textContent = say(/** @type {import("./texts.js").Key} */ (marked.getAttribute("data-text")));
-  }
-  byId("base").textContent = `${BASE}/v1`;
-  byId("language").setAttribute("aria-label", say("language"));
-  mount(byId("builder"), language);
-  if (overview) show(overview);
-}
+/** Of what has been looked at, by alias, so that going back finds all as it was. @type {Map<string, Chat>} */
+const chats = new Map();
+/** @type {Map<App, HTMLElement>} */
+let choices = new Map();
+/** @type {Builder} */
+let builder;
 
 /** @param {string} key */
 async function open(key) {
-  const said = byId("key-problem");
-  said.textContent = "";
+  const tried = ++tries;
+  present()?.leave();
+  fill(byId("key-problem"));
+  fill(byId("key-opened"));
   byId("apps").setAttribute("aria-busy", "true");
   try {
-    endpoint = new Endpoint(key);
-    const told = await endpoint.overview();
-    if (!told.apps) throw new Refusal(say("needsKey"));
-    overview = told;
-    app = null;
-    show(told);
+    const endpoint = new Endpoint(key);
+    const overview = await endpoint.overview();
+    if (tried !== tries) return;
+    if (!overview.apps) throw new Trouble("needsKey");
+    opened = { endpoint, overview };
+    keepAsTicked();
+    show(overview.apps);
+    health(byId("health"), overview);
+    fill(byId("key-opened"), text("opened", { count: String(overview.apps.length) }));
   } catch (error) {
-    overview = null;
+    if (tried !== tries) return;
+    opened = null;
     byId("opened").hidden = true;
-    said.textContent = error instanceof TypeError ? say("unreached") : error instanceof Error ? error.message : String(error);
+    fill(byId("key-problem"), told(error));
     throw error;
   } finally {
-    byId("apps").removeAttribute("aria-busy");
+    if (tried === tries) byId("apps").removeAttribute("aria-busy");
   }
 }
 
-/** @param {Overview} told */
-function show(told) {
+/** A key is kept once it has opened the endpoint, as long as that is ticked. */
+function keepAsTicked() {
+  const { checked } = byId("keep", HTMLInputElement);
+  keep(checked && opened?.endpoint.key ? opened.endpoint.key : null);
+}
+
+/** The chat that is looked at. */
+function present() {
+  return app ? chats.get(app.alias) : undefined;
+}
+
+/** @param {App[]} apps */
+function show(apps) {
   byId("opened").hidden = false;
-  const apps = told.apps ?? [];
+  chats.clear();
+  choices = new Map(apps.map((one) => [one, choice(one)]));
+  const entries = [...choices.values()].map((button) => element("li", {}, button));
+  fill(byId("apps"), ...(entries.length ? entries : [element("li", { class: "empty" }, text("noApps"))]));
   choose(apps.find((one) => one.alias === app?.alias) ?? apps.find((one) => one.is_default) ?? apps[0] ?? null);
-  health(told);
+}
+
+/** @param {App} one */
+function choice(one) {
+  const isFine = one.status === "ok";
+  return element(
+    "button",
+    { type: "button", onclick: () => choose(one) },
+    element("span", { class: "name" }, one.title || one.alias),
+    " ",
+    element("span", { class: isFine ? "kind" : "kind problem" }, isFine ? one.kind : text("broken")),
+  );
 }
 
 /** @param {App | null} chosen */
 function choose(chosen) {
-  chat?.leave();
+  if (chosen && chosen === app) return;
+  present()?.leave();
   app = chosen;
-  const entries = (overview?.apps ?? []).map((one) =>
-    element(
-      "li",
-      {},
-      element(
-        "button",
-        { type: "button", "aria-current": one === chosen ? "true" : undefined, onclick: () => choose(one) },
-        element("span", { class: "name" }, one.title || one.alias),
-        " ",
-        element("span", { class: one.status === "ok" ? "kind" : "kind problem" }, one.status === "ok" ? one.kind : say("broken")),
-      ),
-    ),
-  );
-  fill(byId("apps"), ...(entries.length ? entries : [element("li", { class: "empty" }, say("noApps"))]));
+  for (const [one, button] of choices) {
+    if (one === chosen) button.setAttribute("aria-current", "true");
+    else button.removeAttribute("aria-current");
+  }
   const panel = byId("app");
   if (!chosen) return fill(panel);
-  chat = chosen.status === "ok" ? new Chat(chosen, endpoint, say) : null;
   fill(
     panel,
     element("h2", {}, chosen.title || chosen.alias),
     chosen.about ? element("p", { class: "about" }, chosen.about) : null,
-    chat ? chat.element : element("p", { class: "problem" }, chosen.problem ?? ""),
-    element("section", { class: "use", "aria-label": say("use") }, element("h3", {}, say("use")), tabs(chosen)),
+    chosen.status === "ok" ? chatWith(chosen) : element("p", { class: "problem" }, chosen.problem ?? ""),
+    use(chosen),
   );
+  translate(panel); // a chat from before may speak another language
 }
 
 /** @param {App} chosen */
-function tabs(chosen) {
-  const listed = snippets(chosen, BASE);
-  const text = element("code", {});
-  const panel = element("div", { role: "tabpanel", id: "snippet", tabindex: "0" }, element("pre", {}, text));
-  const buttons = listed.map((snippet) =>
-    element("button", { type: "button", role: "tab", id: `tab-${snippet.id}`, "aria-controls": "snippet" }, snippet.label),
-  );
-  /** @param {number} index */
-  const select = (index) => {
-    buttons.forEach((button, at) => {
-      button.setAttribute("aria-selected", String(at === index));
-      button.tabIndex = at === index ? 0 : -1;
-    });
-    text.textContent = listed[index]?.text ?? "";
-    panel.setAttribute("aria-labelledby", buttons[index]?.id ?? "");
-  };
-  const bar = element("div", { role: "tablist", "aria-label": say("use") }, ...buttons);
-  buttons.forEach((button, index) => button.addEventListener("click", () => select(index)));
-  bar.addEventListener("keydown", (event) => {
-    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
-    if (!step) return;
-    const index = (buttons.findIndex((button) => button.tabIndex === 0) + step + buttons.length) % buttons.length;
-    select(index);
-    buttons[index]?.focus();
-  });
-  select(0);
-  return element("div", { class: "tabs" }, bar, panel, copyButton(() => text.textContent ?? ""));
+function chatWith(chosen) {
+  if (!opened) return null;
+  const chat = chats.get(chosen.alias) ?? new Chat(chosen, opened.endpoint);
+  chats.set(chosen.alias, chat);
+  return chat.element;
 }
 
-/** @param {() => string} text */
-function copyButton(text) {
-  const button = element("button", { type: "button", class: "quiet copy" }, say("copy"));
-  button.addEventListener("click", () => copy(button, text()));
-  return button;
-}
-
-/**
- * @param {HTMLElement} button
- * @param {string} text
- */
-function copy(button, text) {
-  void copied(button, text, { copy: say("copy"), copied: say("copied") });
-}
-
-/** @param {Overview} told */
-function health(told) {
-  const rows = (told.apps ?? []).map((one) =>
-    element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, one.alias),
-      element("td", { class: one.status === "ok" ? "fine" : "problem" }, one.status === "ok" ? say("reached") : (one.problem ?? one.status)),
-      element("td", {}, one.transport === "service_api" ? say("byKey") : one.transport === "reverse" ? say("byDaemon") : ""),
-    ),
-  );
-  const limits = (told.limits ?? []).map((limit) =>
-    element(
-      "tr",
-      {},
-      element("th", { scope: "row" }, say(/** @type {import("./texts.js").Key} */ (`limit_${limit.name}`))),
-      element("td", {}, `${limit.value.toLocaleString(LANGUAGES[language].tag)} ${limit.unit}`),
-      element("td", {}, limit.lifted_by ? element("code", {}, limit.lifted_by) : "–"),
-    ),
-  );
-  const faults = (told.faults ?? []).map((fault) => element("li", { class: "problem" }, fault));
-  fill(
-    byId("health"),
-    table([say("app"), say("state"), say("way")], rows),
-    element("h3", {}, say("limits")),
-    table([say("limit"), say("value"), say("lifted")], limits),
-    element("h3", {}, say("faults")),
-    faults.length ? element("ul", {}, ...faults) : element("p", {}, say("noFaults")),
-  );
-}
-
-/**
- * @param {string[]} names
- * @param {HTMLElement[]} rows
- */
-function table(names, rows) {
-  const head = element("tr", {}, ...names.map((name) => element("th", { scope: "col" }, name)));
-  return element("div", { class: "wide", tabindex: "0", role: "group" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
-}
-
-/** The tab's storage, which a browser may refuse. @param {string | null} key null forgets */
-function keep(key) {
-  const name = `${KEPT}:${BASE}`;
-  try {
-    if (key === null) sessionStorage.removeItem(name);
-    else sessionStorage.setItem(name, key);
-  } catch {
-    // The key stays in memory.
-  }
-}
-
-function kept() {
-  try {
-    return sessionStorage.getItem(`${KEPT}:${BASE}`) ?? "";
-  } catch {
-    return "";
-  }
+/** All that the page says, in the present language. */
+function translated() {
+  document.documentElement.lang = tag();
+  translate(document);
+  builder.speak(language());
+  if (opened) health(byId("health"), opened.overview);
 }
 
 function begin() {
-  const key = byId("key");
-  if (!(key instanceof HTMLInputElement)) return;
-  const tick = /** @type {HTMLInputElement} */ (byId("keep"));
-  byId("enter").addEventListener("submit", async (event) => {
+  const key = byId("key", HTMLInputElement);
+  const tick = byId("keep", HTMLInputElement);
+  const languages = byId("language", HTMLSelectElement);
+  byId("enter").addEventListener("submit", (event) => {
     event.preventDefault();
-    try {
-      await open(key.value.trim());
-      keep(tick.checked && key.value ? key.value.trim() : null);
-    } catch {
-      key.focus();
-    }
+    keep(null);
+    open(key.value.trim()).catch(() => key.focus());
   });
-  const languages = /** @type {HTMLSelectElement} */ (byId("language"));
-  fill(languages, ...Object.entries(LANGUAGES).map(([name, { label }]) => element("option", { value: name, selected: name === language }, label)));
+  tick.addEventListener("change", keepAsTicked);
+  const options = Object.entries(LANGUAGES).map(([name, { label }]) => element("option", { value: name, selected: name === language() }, label));
+  fill(languages, ...options);
   languages.addEventListener("change", () => {
-    language = /** @type {import("./texts.js").Language} */ (languages.value);
-    say = sayIn(language);
-    translate();
+    speak(/** @type {import("./texts.js").Language} */ (languages.value));
+    translated();
   });
-  byId("base-copy").addEventListener("click", () => copy(byId("base-copy"), `${BASE}/v1`));
+  byId("base").textContent = `${BASE}/v1`;
+  byId("base-copy").addEventListener("click", () => copy(byId("base-copy"), `${BASE}/v1`, say));
   byId("built").hidden = false;
-  translate();
-  key.value = kept();
-  tick.checked = key.value !== "";
-  open(key.value).catch(() => {
-    if (!key.value) byId("key-problem").textContent = ""; // nobody has tried a key yet
+  builder = new Builder(byId("builder"), language());
+  translated();
+  const first = kept();
+  key.value = first;
+  tick.checked = first !== "";
+  open(first).catch(() => {
+    if (!first) fill(byId("key-problem")); // nobody has tried a key yet
   });
 }
 

@@ -6,6 +6,8 @@
 import DOMPurify from "dompurify";
 import MarkdownIt from "markdown-it";
 
+const TITLES_ABOVE = 2; // the page's, and the app's
+
 const markdown = new MarkdownIt({ html: false, linkify: true, breaks: true });
 
 // An image would be asked of another host; a link to it is asked by nobody but the reader.
@@ -15,9 +17,19 @@ markdown.renderer.rules["image"] = (tokens, index) => {
   return `<a href="${address}">${markdown.utils.escapeHtml(token?.content || address)}</a>`;
 };
 
+// The page's own titles stand above an app's.
+for (const rule of ["heading_open", "heading_close"]) {
+  markdown.renderer.rules[rule] = (tokens, index, options, _, renderer) => {
+    const token = tokens[index];
+    if (token) token.tag = `h${Math.min(Number(token.tag.slice(1)) + TITLES_ABOVE, 6)}`;
+    return renderer.renderToken(tokens, index, options);
+  };
+}
+
 DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   if (node.nodeName !== "A") return;
-  if (!/^https?:/i.test(node.getAttribute("href") ?? "")) node.removeAttribute("href");
+  // With both slashes: `http:/console` is an address of this origin's.
+  if (!/^https?:\/\//i.test(node.getAttribute("href") ?? "")) return node.removeAttribute("href");
   node.setAttribute("target", "_blank");
   node.setAttribute("rel", "noopener noreferrer");
 });
@@ -28,6 +40,7 @@ const ALLOWED = {
     "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
   ],
   ALLOWED_ATTR: ["href", "start"],
+  ALLOW_DATA_ATTR: false,
   RETURN_DOM_FRAGMENT: /** @type {const} */ (true),
 };
 

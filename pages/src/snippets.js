@@ -21,7 +21,7 @@ export function snippets(app, base) {
   };
   const route = isRun ? app.kind : "chat";
   const model = `model: "${app.alias}"`;
-  const server = { url: `${base}/mcp`, headers: { Authorization: `Bearer ${KEY}` } };
+  const server = { type: "http", url: `${base}/mcp`, headers: { Authorization: `Bearer ${KEY}` } };
   return [
     {
       id: "curl",

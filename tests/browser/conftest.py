@@ -16,6 +16,8 @@ from tests.conftest import RunningWorkbench
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
+KEY: Final = RunningWorkbench.key
+
 PATIENCE: Final = 60_000
 """Milliseconds for what must come, on a machine with much else to do."""
 
@@ -55,6 +57,14 @@ class Visit:
 
     def run(self) -> None:
         self.page.click(".composer button[type=submit]")
+
+    def wait_until(self, script: str) -> None:
+        """Waits for a script to be true; Playwright's own way needs `eval`, which the page's policy forbids."""
+        for _ in range(PATIENCE // 50):
+            if self.page.evaluate(script):
+                return
+            self.page.wait_for_timeout(50)
+        pytest.fail(f"never came true: {script}")
 
     def answer(self) -> Any:
         """The last answer, once it has ended."""
@@ -96,3 +106,11 @@ def visit(browser: Browser, workbench: RunningWorkbench, request: pytest.Fixture
     page.wait_for_selector("#built")
     yield visit
     context.close()
+
+
+@pytest.fixture
+def opened(visit: Visit) -> Visit:
+    """A visit of somebody with a key."""
+    visit.open_with(KEY)
+    visit.page.wait_for_selector("#apps button")
+    return visit

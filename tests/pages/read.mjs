@@ -1,5 +1,5 @@
 // Reads and writes lines of settings as the page does: `node read.mjs CASES`, a JSON list of {setting, line} or {setting,
-// rows}; prints for each, as JSON in a line of its own, the entries as they were read, or the line that was written.
+// rows, before}; prints for each, as JSON in a line of its own, the entries as they were read, or the line that was written.
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -11,8 +11,8 @@ import { LANGUAGES } from "../../pages/src/texts.js";
 
 const sha256 = async (text) => createHash("sha256").update(text).digest("hex");
 
-for (const { setting, line, rows } of JSON.parse(await readFile(process.argv[2], "utf8"))) {
-  const told = rows ? { line: await written(setting, rows, sha256) } : { entries: read(setting, line) };
+for (const { setting, line, rows, before } of JSON.parse(await readFile(process.argv[2], "utf8"))) {
+  const told = rows ? { line: await written(setting, rows, sha256, before ?? "") } : { entries: read(setting, line) };
   console.log(JSON.stringify(told));
 }
 const page = Object.fromEntries(Object.entries(LANGUAGES).map(([language, { texts }]) => [language, texts]));

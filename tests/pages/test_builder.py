@@ -89,6 +89,28 @@ WRITTEN: Final = (
     ("webhook_secrets", [{"alias": "a", "scheme": "github", "secret": KEY}], f"a=github:{KEY}"),
 )
 
+PAIR: Final = {"alias": "b", "app_id": OTHER}
+ADDED: Final = (
+    ("aliases", "support,", [{"alias": "report"}], "support, report"),
+    ("aliases", "support", [{"alias": ""}], "support"),
+    ("apps", f"a={ID}", [PAIR], f"a={ID}, b={OTHER}"),
+    ("apps", f"{{a: {ID}}}", [PAIR], f'{{"a":"{ID}","b":{{"app_id":"{OTHER}"}}}}'),
+    (
+        "apps",
+        f"{{a: {{app_id: {ID}, hook: {{query: x}}}}}}",
+        [PAIR],
+        f'{{"a":{{"app_id":"{ID}","hook":{{"query":"x"}}}},"b":{{"app_id":"{OTHER}"}}}}',
+    ),
+    (
+        "apps",
+        f"a={ID}",
+        [{**PAIR, "kind": "chat"}],
+        f'{{"a":"{ID}","b":{{"app_id":"{OTHER}","kind":"chat"}}}}',
+    ),
+    ("callers", "ann(a)", [{"name": "bob", "apps": "b", "key": ""}], "ann(a), bob(b)"),
+)
+"""Rows that are added to a line."""
+
 CASES: Final = [(setting, line) for setting, lines in LINES.items() for line in lines]
 
 
@@ -97,6 +119,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What the page makes of all lines and rows, in their order, and its texts at the end."""
     asked: list[dict[str, Any]] = [{"setting": setting, "line": line} for setting, line in CASES]
     asked += [{"setting": setting, "rows": rows} for setting, rows, _ in WRITTEN]
+    asked += [{"setting": setting, "before": before, "rows": rows} for setting, before, rows, _ in ADDED]
     file = tmp_path_factory.mktemp("builder") / "cases.json"
     file.write_text(json.dumps(asked), encoding="utf-8")
     node = CLIENTS / "node_modules" / ".bin" / "node"
@@ -124,6 +147,14 @@ def test_a_line_is_read_as_ducks_reader_reads_it(told: list[dict[str, Any]], num
 def test_a_line_is_written_as_ducks_reader_takes_it(told: list[dict[str, Any]], number: int) -> None:
     setting, _, expected = WRITTEN[number]
     line = told[len(CASES) + number]["line"]
+    assert line == expected
+    assert faulty(setting, line) == set()
+
+
+@pytest.mark.parametrize("number", range(len(ADDED)), ids=[f"{setting}: {before}" for setting, before, *_ in ADDED])
+def test_what_is_filled_in_is_added_to_a_line(told: list[dict[str, Any]], number: int) -> None:
+    setting, _, _, expected = ADDED[number]
+    line = told[len(CASES) + len(WRITTEN) + number]["line"]
     assert line == expected
     assert faulty(setting, line) == set()
 

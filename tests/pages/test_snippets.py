@@ -69,7 +69,8 @@ def test_difys_own_client(snippets: Snippets, alias: str, said: str) -> None:
 
 def test_settings_of_clients_hold_the_address_and_the_key(snippets: Snippets, endpoint: str) -> None:
     server = json.loads(snippets["echo", "mcp"])["mcpServers"]["duck"]
-    assert server == {"url": f"{endpoint}/mcp", "headers": {"Authorization": f"Bearer {RunningWorkbench.key}"}}
+    headers = {"Authorization": f"Bearer {RunningWorkbench.key}"}
+    assert server == {"type": "http", "url": f"{endpoint}/mcp", "headers": headers}
     librechat: dict[str, Any] = yaml.safe_load(snippets["echo", "librechat"])
     (custom,) = librechat["endpoints"]["custom"]
     assert (custom["baseURL"], custom["models"]) == (f"{endpoint}/v1", {"default": ["echo"], "fetch": True})

@@ -56,7 +56,7 @@ const READERS = {
     });
   },
   apps: (text) => {
-    const entries = text.startsWith("{") ? mapping(text) : pairs(text);
+    const entries = appEntries(text);
     if (!entries) return [wrong("noMapping")];
     const seen = new Set();
     return entries.map(([alias, entry]) => {
@@ -104,6 +104,15 @@ function aliasProblem(alias) {
   if (!ALIAS.test(alias)) return wrong("badAlias");
   if (alias === "completions") return wrong("reservedAlias", { alias });
   return PLACEHOLDERS.has(alias) ? wrong("placeholder") : null;
+}
+
+/**
+ * What the setting `apps` holds: aliases, each with an id or with members.
+ * @param {string} text
+ * @returns {[string, unknown][] | null} null for what is no mapping
+ */
+export function appEntries(text) {
+  return text.startsWith("{") ? mapping(text) : pairs(text);
 }
 
 /** @param {string} text @returns {[string, unknown][]} */

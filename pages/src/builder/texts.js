@@ -3,7 +3,7 @@
 /** @typedef {keyof typeof EN} Key */
 
 const EN = {
-  intro: "Dify's form has one line for each setting. Fill in the fields and copy the line, or paste a line to have it read. Nothing leaves this page.",
+  intro: "Dify's form has one line for each setting. Fill in the fields and copy the line, or paste a line to have it read; what you then fill in is added to it. Nothing leaves this page.",
   setting: "Setting",
   entry: "Entry",
   add: "Add an entry",
@@ -50,7 +50,7 @@ const EN = {
   anonymous: "anonymous is whoever has no key, and no caller's name.",
   twoNames: "The same key stands under two names.",
   badCaller: "Expected name=sha256:<hash>, or name(app1,app2). A name is a small letter and up to 31 small letters, digits, _ or -.",
-  badScope: "The apps in parentheses can't be read. While this stands, nobody may be let in by mistake.",
+  badScope: "The apps in parentheses can't be read. While this stands, its caller is refused, or everybody where the name can't be read either.",
   noApps: "There is no app in the parentheses.",
   plainKey: "A key does not belong here, for this setting is not encrypted. Write sha256: and its hash.",
   badSecret: "Expected alias=scheme:secret.",
@@ -62,7 +62,7 @@ const EN = {
 
 /** @type {Record<Key, string>} */
 const ZH = {
-  intro: "Dify 的表单中每项设置只有一行。填写字段并复制该行，或粘贴一行以查看其含义。任何内容都不会离开此页面。",
+  intro: "Dify 的表单中每项设置只有一行。填写字段并复制该行，或粘贴一行以查看其含义；之后填写的内容会添加到该行。任何内容都不会离开此页面。",
   setting: "设置",
   entry: "条目",
   add: "添加条目",
@@ -109,7 +109,7 @@ const ZH = {
   anonymous: "anonymous 表示没有密钥的人，不能作为调用者名称。",
   twoNames: "同一密钥使用了两个名称。",
   badCaller: "应为 名称=sha256:<哈希> 或 名称(应用1,应用2)。名称以小写字母开头，最多再加 31 个小写字母、数字、_ 或 -。",
-  badScope: "无法读取括号中的应用。在更正之前，可能无人能够调用。",
+  badScope: "无法读取括号中的应用。在更正之前，该调用者会被拒绝；如果名称也无法读取，则所有人都会被拒绝。",
   noApps: "括号中没有应用。",
   plainKey: "密钥不应放在这里，因为此设置未加密。请写 sha256: 和其哈希。",
   badSecret: "应为 别名=方案:密钥。",
@@ -121,7 +121,7 @@ const ZH = {
 
 /** @type {Record<Key, string>} */
 const JA = {
-  intro: "Dify のフォームは設定ごとに 1 行です。欄を埋めて行をコピーするか、行を貼り付けて意味を確かめてください。内容がこのページの外に出ることはありません。",
+  intro: "Dify のフォームは設定ごとに 1 行です。欄を埋めて行をコピーするか、行を貼り付けて意味を確かめてください。その後に入力した内容は、その行に加わります。内容がこのページの外に出ることはありません。",
   setting: "設定",
   entry: "項目",
   add: "項目を追加",
@@ -168,7 +168,7 @@ const JA = {
   anonymous: "anonymous はキーのない人を指し、呼び出し元の名前にはできません。",
   twoNames: "同じキーが 2 つの名前にあります。",
   badCaller: "名前=sha256:<ハッシュ> か 名前(app1,app2) です。名前は小文字で始まり、小文字、数字、_、- を 31 文字まで続けます。",
-  badScope: "括弧内のアプリを読めません。直すまで、誰も呼び出せないことがあります。",
+  badScope: "括弧内のアプリを読めません。直すまで、この呼び出し元は拒否されます。名前も読めなければ全員が拒否されます。",
   noApps: "括弧の中にアプリがありません。",
   plainKey: "この設定は暗号化されないので、キーは書けません。sha256: とハッシュを書いてください。",
   badSecret: "別名=方式:シークレット です。",
@@ -180,7 +180,7 @@ const JA = {
 
 /** @type {Record<Key, string>} */
 const PT = {
-  intro: "O formulário do Dify tem uma linha por configuração. Preencha os campos e copie a linha, ou cole uma linha para lê-la. Nada sai desta página.",
+  intro: "O formulário do Dify tem uma linha por configuração. Preencha os campos e copie a linha, ou cole uma linha para lê-la; o que você preencher depois é acrescentado a ela. Nada sai desta página.",
   setting: "Configuração",
   entry: "Entrada",
   add: "Adicionar entrada",
@@ -227,7 +227,7 @@ const PT = {
   anonymous: "anonymous é quem não tem chave, e não o nome de quem chama.",
   twoNames: "A mesma chave está sob dois nomes.",
   badCaller: "Esperado nome=sha256:<hash>, ou nome(app1,app2). Um nome é uma letra minúscula e até 31 minúsculas, dígitos, _ ou -.",
-  badScope: "Os aplicativos entre parênteses não podem ser lidos. Até a correção, talvez ninguém possa chamar.",
+  badScope: "Os aplicativos entre parênteses não podem ser lidos. Até a correção, quem o nome indica é recusado, ou todos, se nem o nome puder ser lido.",
   noApps: "Não há aplicativo entre os parênteses.",
   plainKey: "Uma chave não cabe aqui, pois esta configuração não é criptografada. Escreva sha256: e o seu hash.",
   badSecret: "Esperado alias=esquema:segredo.",

@@ -1,5 +1,7 @@
 /** The one line of a setting, written from what was filled in. Pure, but for a key's hash. */
 
+import { appEntries } from "./read.js";
+
 /**
  * @typedef {import("./read.js").Setting} Setting
  * @typedef {Record<string, string>} Row what was filled in for one entry, by field
@@ -18,12 +20,18 @@ export const FIELDS = {
  * @param {Setting} setting
  * @param {Row[]} rows
  * @param {(text: string) => Promise<string>} sha256 in hexadecimal digits
+ * @param {string} before the line to which they are added
  */
-export async function written(setting, rows, sha256) {
+export async function written(setting, rows, sha256, before) {
   const filled = rows.map(trimmed).filter((row) => row[FIELDS[setting][0] ?? ""]);
-  if (setting === "apps") return apps(filled);
-  const entries = await Promise.all(filled.map((row) => ENTRIES[setting](row, sha256)));
-  return entries.join(", ");
+  if (!filled.length) return before;
+  if (setting === "apps") return apps(filled, before.trim());
+  return joined(before, await Promise.all(filled.map((row) => ENTRIES[setting](row, sha256))));
+}
+
+/** @param {string} before @param {string[]} entries */
+function joined(before, entries) {
+  return [before.trim().replace(/[\s,;]+$/, ""), ...entries].filter(Boolean).join(", ");
 }
 
 /** @type {Record<Exclude<Setting, "apps">, (row: Row, sha256: (text: string) => Promise<string>) => string | Promise<string>>} */
@@ -38,12 +46,24 @@ const ENTRIES = {
   webhook_secrets: ({ alias, scheme, secret }) => `${alias}=${scheme}:${secret}`,
 };
 
-/** Pairs where they suffice; else one line of JSON, which is YAML. @param {Row[]} rows */
-function apps(rows) {
-  if (rows.every((row) => Object.keys(row).every((name) => name === "alias" || name === "app_id"))) {
-    return rows.map(({ alias, app_id: id }) => `${alias}=${id ?? ""}`).join(", ");
+/**
+ * Pairs where they suffice; else one line of JSON, which is YAML. A line that can't be read stays as it is.
+ * @param {Row[]} rows
+ * @param {string} before
+ */
+function apps(rows, before) {
+  const known = appEntries(before);
+  if (!known) return before;
+  const added = rows.map(({ alias = "", ...members }) => /** @type {const} */ ([alias, members]));
+  if (!before.startsWith("{") && added.every(([, members]) => isPair(members))) {
+    return joined(before, added.map(([alias, { app_id: id = "" }]) => `${alias}=${id}`));
   }
-  return JSON.stringify(Object.fromEntries(rows.map(({ alias, ...members }) => [alias, members])));
+  return JSON.stringify(Object.fromEntries([...known, ...added]));
+}
+
+/** @param {Row} members */
+function isPair(members) {
+  return Object.keys(members).every((name) => name === "app_id");
 }
 
 /** Without what was left empty. @param {Row} row @returns {Row} */
