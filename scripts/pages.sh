@@ -2,7 +2,8 @@
 # Builds the page's files, pages/built, from pages/src and the npm packages that pages/package-lock.json pins. With the
 # argument `check`, checks the types of pages/src instead.
 #
-# Where npm's packages can't be had, says so and leaves it: Duck runs without its page, and no package is built.
+# Where npm's packages can't be had, says so and takes away what an earlier source was built to: Duck runs without its page,
+# and no package is built. `check` fails there, for it has checked nothing.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -18,6 +19,11 @@ prepare() {
 }
 
 if ! prepare; then
+    if [ "${1:-}" = check ]; then
+        echo "The page was not checked, for its npm packages could not be installed." >&2
+        exit 1
+    fi
+    rm -rf pages/built
     echo "The page was not built, for its npm packages could not be installed; all else works." >&2
     exit 0
 fi
