@@ -6,7 +6,14 @@ environment.
 
 from dify_plugin import DifyPluginEnv, Plugin
 
-plugin = Plugin(DifyPluginEnv())
+from gateway import serve
+from runtime.memory import settle
+from runtime.start import install
+
+config = DifyPluginEnv()
+install(config, serve.refuse)
+plugin = Plugin(config)
+settle()
 
 if __name__ == "__main__":
     plugin.run()

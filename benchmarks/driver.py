@@ -1,37 +1,52 @@
-"""The daemon's side of a plugin's standard input and output, as lean as Python allows, and no HTTP.
+"""The daemon's side of a plugin's standard input and output, without HTTP, and without work for each event.
 
-Owns the messages, and the one loop that feeds and hears a plugin: as many streams at once as asked for, each sent its
-events as fast as the pipe takes them, one of every stream in turn, as they would come from so many models. Measures
+Owns the one loop that feeds and hears a plugin. What is sent comes ready from `flow`; what is heard is kept as it came,
+with its time, and read when all is over (`reply`): meanwhile it is only searched for what asks for an answer. Measures
 time; judges nothing.
 """
 
 import os
 import select
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
 from benchmarks.app_run import AppRun
+from benchmarks.flow import Call, Condition, Flow
 from benchmarks.plugin_process import PluginProcess
 
 READ_SIZE: Final = 1024 * 1024
 """Bytes; a pipe of Linux holds 64 KiB, so this takes all there is."""
 
-WRITE_SIZE: Final = 64 * 1024
-"""Bytes that are made ready for the pipe at a time: what it holds."""
-
-SAMPLING: Final = 0.02
-"""Seconds between two looks at the plugin's memory."""
-
 PATIENCE: Final = 60.0
 """Seconds without a word from any stream after which the run has failed."""
 
+LONGEST_WAIT: Final = 0.05
+"""Seconds; how often the loop looks up when nothing comes."""
+
 ENDPOINT_ID: Final = "benchmark"
+
+_REST: Final = 0.05
+"""Seconds over which a plugin is watched for whether it rests."""
+
+_AT_REST: Final = 0.15
+"""Part of a processor that a plugin may use when it rests: 1,000 streams that wait on the plain SDK wake up once a
+second each."""
+
+_INVOKE, _END, _FAILURE = b'"type":"invoke"', b'"type":"end"', b'"type":"error"'
+_HEARTBEAT, _ERROR, _SESSION = b'"event":"heartbeat"', b'"event":"error"', b'"event":"session"'
+"""How a line of these kinds is found. What a plugin sends of a body is in hexadecimal, and what it logs has its quotes
+escaped, so that neither can hold these; a plugin that serialises otherwise is never heard, which `PATIENCE` ends."""
+
+_HEAD: Final = (
+    b'{"session_id":"%b","conversation_id":null,"message_id":null,"app_id":null,"endpoint_id":"%b","context":null,'
+)
+_ANSWER: Final = b'%b"event":"backwards_response","data":{"backwards_request_id":"%b",'
+_ANSWERED: Final = b'%b"event":"response","message":"","data":%b}}\n%b"event":"end","message":"","data":null}}\n'
 
 _FETCHED: Final = b'{"user_input_form":[]}'
 """What Dify says of an app without inputs, as far as a plugin can use it (`recordings/plugin/fetch_app.chat.json`)."""
@@ -44,148 +59,170 @@ class PluginFailed(Exception):
     """The plugin said so, ended, or fell silent."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Stream:
-    """One request. Times in seconds of `time.perf_counter`; chunks: the body as hexadecimal text."""
+    """One request. sent: when, in seconds of `time.perf_counter`."""
 
+    session_id: str
     run: AppRun
-    sent: float = 0.0
-    first_byte: float = 0.0
-    last_byte: float = 0.0
-    status: int = 0
-    chunks: list[str] = field(default_factory=list)
-
-    @property
-    def body(self) -> bytes:
-        return bytes.fromhex("".join(self.chunks))
+    sent: float
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """Streams that ran at once, and the plugin's peak memory meanwhile, in bytes."""
+class Heard:
+    """Complete lines that were read at once."""
 
-    streams: list[Stream]
-    peak_memory: int
+    time: float
+    lines: bytes
 
 
 class Driver:
-    """Feeds one plugin."""
+    """Feeds one plugin.
+
+    calls: of each stream whose app was asked for, by session. heard: all that came since it was last emptied. now: when
+    the loop last turned, in seconds of `time.perf_counter`.
+    """
 
     def __init__(self, process: PluginProcess, settings: Mapping[str, Any]) -> None:
-        self._process = process
+        self.process = process
+        self.calls: dict[str, Call] = {}
+        self.heard: list[Heard] = []
         self._settings = dict(settings)
         self._numbers = count()
-        self._open: dict[str, Stream] = {}
+        self._open: dict[str, AppRun] = {}
         self._stored: dict[str, str] = {}
         self._ready = False
-        self._received = b""
+        self._unread = b""
         self._unsent = memoryview(b"")
         self._urgent: list[bytes] = []
-        self._feeds: deque[Iterator[bytes]] = deque()
-        self._now = self._heard = 0.0
+        self._flows: list[Flow] = []
+        self.now = self._last_heard = 0.0
+        self._is_writing = False
+        self._poll = select.epoll()
+        self._poll.register(process.stdout, select.EPOLLIN)
+        self._poll.register(process.stdin, 0)
 
-    def wait_until_ready(self) -> None:
-        """The SDK's first heartbeat says that it takes requests."""
+    def wait_until_ready(self) -> float:
+        """The SDK's first heartbeat says that it takes requests. Seconds since the process was started."""
         self._turn_until(lambda: self._ready)
+        return self.now - self.process.started
 
-    def run(self, request: bytes, runs: Sequence[AppRun]) -> Batch:
-        """Sends the HTTP request once for each run, all at once, and hears all replies to their end."""
-        streams = [Stream(run, sent=time.perf_counter()) for run in runs]
-        for stream in streams:
-            session_id = f"session{next(self._numbers)}"
-            self._open[session_id] = stream
+    def open(self, request: bytes, runs: Sequence[AppRun]) -> list[Stream]:
+        """Sends the HTTP request once for each run, all at once, and each call's opening as it is asked for.
+
+        When it returns each stream has made its call, or has ended without one.
+        """
+        streams = []
+        for run in runs:
+            session_id = f"s{next(self._numbers):07}"
+            self._open[session_id] = run
             self._urgent.append(self._request_line(session_id, request))
-        return Batch(streams, self._turn_until(lambda: not self._open))
+            streams.append(Stream(session_id, run, time.perf_counter()))
+        self._turn_until(lambda: all(one.session_id in self.calls or not self.is_open(one) for one in streams))
+        return streams
 
-    def _turn_until(self, is_done: "_Condition") -> int:
-        """The loop. The peak of the plugin's memory meanwhile, in bytes."""
-        self._heard = sampled = time.perf_counter()
-        peak_memory = self._process.memory()
+    def is_open(self, stream: Stream) -> bool:
+        return stream.session_id in self._open
+
+    def settle(self) -> None:
+        """Hears the plugin until it rests."""
+        while True:
+            before, began = self.process.cpu_seconds(), time.perf_counter()
+            self._turn_until(lambda began=began: self.now - began >= _REST)  # type: ignore[misc] # of a lambda's default
+            if self.process.cpu_seconds() - before < (self.now - began) * _AT_REST:
+                return
+
+    def send(self, *flows: Flow, until: Condition) -> None:
+        """Sends them until then; where several have lines for the same moment, the first goes first."""
+        self._flows = list(flows)
+        self._turn_until(until)
+
+    def finish(self, *flows: Flow) -> None:
+        """Sends them until all streams have ended."""
+        self.send(*flows, until=lambda: not self._open)
+
+    def _turn_until(self, is_done: Condition) -> None:
+        """The loop."""
+        self.now = self._last_heard = time.perf_counter()
         while not is_done():
-            is_writing = bool(self._unsent or self._urgent or self._feeds)
-            readable, writable, _ = select.select(
-                [self._process.stdout], [self._process.stdin] if is_writing else [], [], SAMPLING
-            )
-            self._now = time.perf_counter()
-            if readable:
+            self._unsent = self._unsent or memoryview(self._next_lines())
+            self._want_to_write(wanted=bool(self._unsent))
+            events = dict(self._poll.poll(self._wait()))
+            self.now = time.perf_counter()
+            if events.get(self.process.stdout):
                 self._hear()
-            if writable:
+            if events.get(self.process.stdin):
                 self._write()
-            if self._now - sampled > SAMPLING:
-                sampled = self._now
-                peak_memory = max(peak_memory, self._process.memory())
-            if self._now - self._heard > PATIENCE:
+            if self._open and self.now - self._last_heard > PATIENCE:
                 raise PluginFailed(f"{len(self._open)} streams have said nothing for {PATIENCE:.0f} s")
-        return max(peak_memory, self._process.memory())
+
+    def _wait(self) -> float:
+        if self._unsent:
+            return LONGEST_WAIT
+        return min([LONGEST_WAIT, *(flow.wait(self.now) for flow in self._flows)])
+
+    def _want_to_write(self, *, wanted: bool) -> None:
+        if wanted is not self._is_writing:
+            self._is_writing = wanted
+            self._poll.modify(self.process.stdin, select.EPOLLOUT if wanted else 0)
 
     def _hear(self) -> None:
-        data = os.read(self._process.stdout, READ_SIZE)
+        data = os.read(self.process.stdout, READ_SIZE)
         if not data:
             raise PluginFailed("the plugin has ended")
-        *lines, self._received = (self._received + data).split(b"\n")
-        for line in lines:
-            if line:
-                self._receive(line)
+        data = self._unread + data
+        length = data.rfind(b"\n") + 1
+        lines, self._unread = data[:length], data[length:]
+        if lines:
+            self.heard.append(Heard(self.now, lines))
+            self._search(lines)
+
+    def _search(self, lines: bytes) -> None:
+        if _SESSION in lines:
+            self._last_heard = self.now
+        self._ready = self._ready or _HEARTBEAT in lines
+        for line in _lines_with(_ERROR, lines):
+            raise PluginFailed(str(from_json(line)["data"]))
+        for line in _lines_with(_FAILURE, lines):
+            raise PluginFailed(str(from_json(line)["data"]["data"]))
+        for line in _lines_with(_INVOKE, lines):
+            message = from_json(line)
+            called = message["data"]["data"]
+            self._answer(message["session_id"], called["type"], called["backwards_request_id"], called["request"])
+        for line in _lines_with(_END, lines):
+            del self._open[from_json(line)["session_id"]]
 
     def _write(self) -> None:
-        if not self._unsent:
-            self._unsent = memoryview(self._next_lines())
         try:
-            sent = os.write(self._process.stdin, self._unsent)
+            sent = os.write(self.process.stdin, self._unsent)
         except BrokenPipeError as error:
             raise PluginFailed("the plugin has ended") from error
         self._unsent = self._unsent[sent:]
 
     def _next_lines(self) -> bytes:
-        """Requests and short answers first, then one event of each stream in turn."""
-        lines, self._urgent = self._urgent, []
-        size = sum(map(len, lines))
-        while self._feeds and size < WRITE_SIZE:
-            feed = self._feeds.popleft()
-            line = next(feed, None)
-            if line is not None:
-                lines.append(line)
-                size += len(line)
-                self._feeds.append(feed)
-        return b"".join(lines)
-
-    def _receive(self, line: bytes) -> None:
-        message = from_json(line)
-        match message.get("event"):
-            case "session":
-                self._receive_of_session(message["session_id"], message["data"]["type"], message["data"]["data"])
-            case "heartbeat":
-                self._ready = True
-            case "error":
-                raise PluginFailed(str(message["data"]))
-            case _:
-                pass  # its configuration, and its log
-
-    def _receive_of_session(self, session_id: str, kind: str, data: dict[str, Any]) -> None:
-        self._heard = self._now
-        match kind:
-            case "stream":
-                _grow(self._open[session_id], data, self._now)
-            case "invoke":
-                self._answer(session_id, data["type"], data["backwards_request_id"], data["request"])
-            case "end":
-                del self._open[session_id]
-            case _:
-                raise PluginFailed(str(data))
+        """Requests and short answers first, then what the first flow has that is due."""
+        if self._urgent:
+            lines, self._urgent = self._urgent, []
+            return b"".join(lines)
+        for flow in self._flows:
+            due = flow.due(self.now)
+            if due is None:
+                self._flows = [other for other in self._flows if other is not flow]
+            elif due:
+                return due
+        return b""
 
     def _answer(self, session_id: str, kind: str, call_id: str, arguments: dict[str, Any]) -> None:
-        head = (
-            f'{{"session_id":"{session_id}","event":"backwards_response","data":{{"backwards_request_id":"{call_id}",'
-            '"event":"response","message":"","data":'
-        ).encode()
-        end = head.replace(b'"response",', b'"end",', 1) + b"null}}\n"
+        head = _ANSWER % (_head(session_id), call_id.encode())
         match kind:
             case "app":
-                self._feeds.append(_feed(head, self._open[session_id].run.events, end))
+                call = Call(head, self._open[session_id])
+                self.calls[session_id] = call
+                self._urgent.append(call.opening())
             case "fetch_app":
-                self._urgent += [head + _FETCHED + b"}}\n", end]
+                self._urgent.append(_ANSWERED % (head, _FETCHED, head))
             case "storage":
-                self._urgent += [head + self._storage(**arguments) + b"}}\n", end]
+                self._urgent.append(_ANSWERED % (head, self._storage(**arguments), head))
             case _:
                 raise PluginFailed(f"the plugin asked for {kind}, which the driver does not have")
 
@@ -210,24 +247,16 @@ class Driver:
             "settings": self._settings,
             "raw_http_request": request.hex(),
         }
-        message = {"session_id": session_id, "event": "request", "endpoint_id": ENDPOINT_ID, "data": data}
-        return to_json(message) + b"\n"
+        return b'%b"event":"request","data":%b}\n' % (_head(session_id), to_json(data))
 
 
-def _feed(head: bytes, events: tuple[bytes, ...], end: bytes) -> Iterator[bytes]:
-    """The lines of one reverse call."""
-    for event in events:
-        yield b"%b%b}}\n" % (head, event)
-    yield end
+def _head(session_id: str) -> bytes:
+    return _HEAD % (session_id.encode(), ENDPOINT_ID.encode())
 
 
-def _grow(stream: Stream, data: Mapping[str, Any], now: float) -> None:
-    stream.status = data.get("status", stream.status)
-    chunk = data.get("result")
-    if chunk:
-        stream.first_byte = stream.first_byte or now
-        stream.last_byte = now
-        stream.chunks.append(chunk)
-
-
-type _Condition = Callable[[], bool]
+def _lines_with(mark: bytes, lines: bytes) -> Iterator[bytes]:
+    found = lines.find(mark)
+    while found >= 0:
+        end = lines.index(b"\n", found)
+        yield lines[lines.rfind(b"\n", 0, found) + 1 : end]
+        found = lines.find(mark, end)

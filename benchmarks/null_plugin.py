@@ -1,4 +1,4 @@
-"""A plugin that does nothing: it answers each event with a chunk as the pass-through would, without the SDK.
+"""A plugin that does nothing: it answers each event with the same chunk, without the SDK and without reading it.
 
 The fastest that the driver can be made to go with it is the driver's own ceiling.
 """
@@ -8,14 +8,15 @@ import re
 import sys
 from typing import Final
 
+FRAME: Final = b"data: " + b"0" * 320 + b"\n\n"
+"""As long as what the pass-through sends for a token."""
+
 _READ_SIZE: Final = 1024 * 1024
 
-_REQUEST: Final = re.compile(rb'{"session_id":"(\w+)","event":"request"')
-_EVENT: Final = re.compile(
-    rb'{"session_id":"(\w+)","event":"backwards_response","data":{"backwards_request_id":"\w+","event":"(\w+)",'
-    rb'"message":"","data":'
-)
-"""How the driver begins its lines; what follows is the event, and two braces."""
+_REQUEST: Final = re.compile(rb'{"session_id":"(\w+)"[^\n]*"event":"request"')
+_LAST: Final = re.compile(rb'{"session_id":"(\w+)"[^\n]*"event":"end"')
+_ID: Final = slice(15, 23)
+"""Where the driver's lines have the session's id."""
 
 _INVOKE: Final = (
     b'{"event":"session","session_id":"%b","data":{"type":"invoke","data":{"type":"app","backwards_request_id":"%b",'
@@ -30,21 +31,22 @@ _HEARTBEAT: Final = b'{"event":"heartbeat","session_id":null,"data":{}}\n\n'
 def main() -> None:
     """Runs until standard input ends."""
     _write(_HEARTBEAT)
+    chunks: dict[bytes, bytes] = {}
     pending = b""
     while data := os.read(sys.stdin.fileno(), _READ_SIZE):
-        lines = (pending + data).split(b"\n")
-        pending = lines.pop()
-        _write(b"".join(map(_answer, lines)))
+        data = pending + data
+        *lines, pending = data.split(b"\n")
+        is_plain = b'"event":"request"' not in data and b'"event":"end"' not in data
+        _write(b"".join([chunks[line[_ID]] if is_plain else _answer(line, chunks) for line in lines]))
 
 
-def _answer(line: bytes) -> bytes:
-    event = _EVENT.match(line)
-    if event is None:
-        request = _REQUEST.match(line)
-        return _INVOKE % ((request[1],) * 3) if request else b""
-    if event[2] == b"end":
-        return _END % event[1]
-    return _CHUNK % (event[1], (b"data: %b\n\n" % line[event.end() : -2]).hex().encode())
+def _answer(line: bytes, chunks: dict[bytes, bytes]) -> bytes:
+    if request := _REQUEST.match(line):
+        chunks[request[1]] = _CHUNK % (request[1], FRAME.hex().encode())
+        return _INVOKE % ((request[1],) * 3)
+    if last := _LAST.match(line):
+        return _END % last[1]
+    return chunks[line[_ID]]
 
 
 def _write(data: bytes) -> None:

@@ -1,30 +1,55 @@
-"""`python -m benchmarks.stream`: what Duck's streams cost, as ratios to the least that an endpoint can do.
+"""`python -m benchmarks.stream`: what Duck's streams cost, as ratios to the least that an endpoint on the SDK can do.
 
-Owns the plan: which loads, in which order, how often. All contenders are measured in turn, round after round, and every
-other round backwards, so that whatever else the machine does falls on all of them. Each round has processes of its own:
-two of the same program differ by some per cent for as long as they live.
+Owns the plan: what is measured, in which order, how often. All contenders are measured in turn, round after round, and
+every other round backwards, so that whatever else the machine does falls on all of them. Each round has processes of
+its own: two of the same program differ by some per cent for as long as they live.
 """
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from benchmarks import table
-from benchmarks.contenders import CONTENDERS, Contender, Mangled, against
+from benchmarks import idle, load, pacing, plot, soak, table
+from benchmarks.contenders import CONTENDERS, DUCK_SETTINGS, JUDGED, ON_SDK, PASSTHROUGH, Contender, of_directory
 from benchmarks.driver import Driver, PluginFailed
-from benchmarks.measurement import Load, Measurement, load, measure, warm_up
+from benchmarks.load import LOADS, Load
+from benchmarks.pacing import Pace
 from benchmarks.plugin_process import PluginProcess
+from benchmarks.reply import Mangled
+from benchmarks.requirements import judged
+from benchmarks.results import Results, Round
+from benchmarks.soak import Hours
 
-ROUNDS: Final = 3
 
-STREAMS: Final = (1, 20, 200)
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured. waiting: streams at once, for the memory of each."""
 
-FEWEST_EVENTS: Final = 2
-"""A token and the end."""
+    rounds: int
+    loads: Sequence[Load]
+    paced: Pace
+    beside_long: Pace
+    waiting: int
+    soaked: Hours
+
+
+FULL: Final = Plan(3, LOADS, pacing.MANY, pacing.BESIDE_LONG, 1000, soak.EIGHT)
+
+QUICK: Final = Plan(1, (Load(1, 50), Load(20, 10)), Pace(5, 5, 0.02), Pace(3, 5, 0.02), 20, Hours(2, 2, 3, 10))
+"""Shows within half a minute that everything works; its numbers mean nothing."""
+
+REPEATED: Final = 200
+"""Streams up to which each round measures all contenders. Beyond, the plain SDK takes half a minute: only those that
+are judged there are measured again, and the first round stands for the others."""
+
+COMPARED: Final = (PASSTHROUGH, *JUDGED)
+"""Those whose delays and memory are measured, too."""
 
 
 class Bench:
@@ -33,92 +58,113 @@ class Bench:
     def __init__(self, stack: ExitStack, contenders: Sequence[Contender]) -> None:
         self._contenders = contenders
         plugins = dict.fromkeys(contender.plugin for contender in contenders)
-        self._processes = {plugin: stack.enter_context(PluginProcess(plugin)) for plugin in plugins}
-        self._drivers = {plugin: Driver(self._processes[plugin], plugin.settings) for plugin in plugins}
+        processes = {plugin: stack.enter_context(PluginProcess(plugin)) for plugin in plugins}
+        self._drivers = {plugin: Driver(processes[plugin], plugin.settings) for plugin in plugins}
         for driver in self._drivers.values():
             driver.wait_until_ready()
         for contender in contenders:
-            warm_up(contender, self._drivers[contender.plugin])
+            load.warm_up(contender, self.driver(contender))
 
-    def round(self, carried: Load, *, backwards: bool) -> dict[str, Measurement]:
-        """The measurements of all contenders by name, taken one after the other."""
-        ordered = reversed(self._contenders) if backwards else self._contenders
-        return {contender.name: self._measure(contender, carried) for contender in ordered}
+    def driver(self, contender: Contender) -> Driver:
+        return self._drivers[contender.plugin]
 
-    def _measure(self, contender: Contender, carried: Load) -> Measurement:
-        return measure(contender, self._drivers[contender.plugin], self._processes[contender.plugin], carried)
+    def round[T](
+        self, contenders: Sequence[Contender], measure: Callable[[Contender, Driver], T], *, backwards: bool
+    ) -> Round[T]:
+        """The measurements of these contenders by name, taken one after the other."""
+        ordered = reversed(contenders) if backwards else contenders
+        taken = {contender.name: measure(contender, self.driver(contender)) for contender in ordered}
+        return {contender.name: taken[contender.name] for contender in contenders}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status: 1 when the required ratio is missed, or a stream did not arrive whole."""
+    """The exit status: 1 when something required is missed, or a stream did not arrive whole."""
     options = _options(arguments)
-    contenders, rows = (against(options.baseline), table.rows_against) if options.baseline else (CONTENDERS, table.rows)
-    loads = [load(streams, options.events) for streams in options.streams]
+    contenders = (*CONTENDERS, *(ON_SDK if options.sdk else ()), *options.contenders)
     try:
-        taken = _measured(contenders, loads, options.rounds)
+        results = _measured(options.plan, contenders)
     except (Mangled, PluginFailed) as error:
         print(f"No result: {error}", file=sys.stderr)
         return 1
-    measured = [row for carried, rounds in zip(loads, taken, strict=True) for row in rows(carried, contenders, rounds)]
-    print(table.text(measured))
+    requirements = judged(results)
     if options.json:
-        options.json.write_text(json.dumps(table.as_json(measured), indent=2) + "\n", "utf-8")
-    return int(any(row.falls_short for row in measured))
+        judgement = [{**asdict(one), "falls_short": one.falls_short} for one in requirements]
+        options.json.write_text(json.dumps({**results.as_json(), "requirements": judgement}, indent=1) + "\n", "utf-8")
+    if options.plot:
+        options.plot.write_text(plot.svg(results), "utf-8")
+    print(table.text(results, requirements))
+    return int(any(one.falls_short for one in requirements))
 
 
-def _measured(
-    contenders: Sequence[Contender], loads: Sequence[Load], rounds: int
-) -> list[list[dict[str, Measurement]]]:
-    """Load by load, its rounds."""
-    taken: list[list[dict[str, Measurement]]] = [[] for _ in loads]
-    for number in range(rounds):
+def _measured(plan: Plan, contenders: Sequence[Contender]) -> Results:
+    results = Results(loads={each: [] for each in plan.loads})
+    _say("idle")
+    results.idle = {one.name: idle.measure(one, plan.waiting) for one in COMPARED}
+    for number in range(plan.rounds):
+        _say(f"round {number + 1} of {plan.rounds}")
+        backwards = number % 2 == 1
         with ExitStack() as stack:
             bench = Bench(stack, contenders)
-            for carried, measurements in zip(loads, taken, strict=True):
-                measurements.append(bench.round(carried, backwards=number % 2 == 1))
-    return taken
+            _take_round(results, bench, plan, contenders, backwards=backwards)
+    _say("soak")
+    with PluginProcess(JUDGED[0].plugin) as process:
+        driver = Driver(process, JUDGED[0].plugin.settings)
+        driver.wait_until_ready()
+        results.soaked = soak.measure(JUDGED, driver, plan.soaked)
+    return results
+
+
+def _take_round(
+    results: Results, bench: Bench, plan: Plan, contenders: Sequence[Contender], *, backwards: bool
+) -> None:
+    """In the order in which a plugin is less and less as new."""
+    results.first_byte.append(bench.round(COMPARED, idle.first_byte, backwards=backwards))
+    for each, rounds in results.loads.items():
+        is_repeated = each.streams <= REPEATED or not rounds
+        chosen = [one for one in contenders if is_repeated or one in JUDGED]
+        taken = bench.round(chosen, partial(load.measure, load=each), backwards=backwards)
+        rounds.append({one.name: taken.get(one.name) or rounds[0][one.name] for one in contenders})
+    paced = partial(pacing.measure, pace=plan.paced)
+    results.paced.append(bench.round(COMPARED, paced, backwards=backwards))
+    beside_long = partial(pacing.measure, pace=plan.beside_long, beside_long=True)
+    results.fair.append(bench.round(COMPARED, beside_long, backwards=backwards))
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stream", description="What Duck's streams cost.")
-    parser.add_argument("--streams", type=_numbers, default=STREAMS, help="how many at once (default: 1,20,200)")
+    parser.add_argument("--quick", dest="plan", action="store_const", const=QUICK, default=FULL, help="try it out")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the rates there, as SVG")
+    parser.add_argument("--sdk", action="store_true", help="also Duck without its own runtime (DUCK_RUNTIME=sdk)")
+    parser.add_argument("--plugin", type=_directory, action="append", default=[], metavar="DIR", help="also this one")
+    parser.add_argument("--path", default="/v1/chat/completions", help="of the --plugin's route (default: %(default)s)")
     parser.add_argument(
-        "--events",
-        type=_events,
-        help="of each stream, which is then run once a round (default: 1000, fewer in many streams, few streams "
-        "several times)",
+        "--settings", type=_settings, default=DUCK_SETTINGS, metavar="JSON", help="of the --plugin (default: Duck's)"
     )
-    parser.add_argument("--rounds", type=_rounds, default=ROUNDS, help=f"how often all is measured (default: {ROUNDS})")
-    parser.add_argument(
-        "--baseline", type=_plugin, metavar="DIR", help="compare with the Duck in this directory, route by route"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.contenders = [of_directory(each, options.path, options.settings) for each in options.plugin]
+    return options
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(_number(part, 1) for part in text.split(","))
-
-
-def _events(text: str) -> int:
-    return _number(text, FEWEST_EVENTS)
-
-
-def _rounds(text: str) -> int:
-    return _number(text, 1)
-
-
-def _plugin(text: str) -> Path:
+def _directory(text: str) -> Path:
     directory = Path(text).resolve()
     if not (directory / "main.py").is_file():
         raise argparse.ArgumentTypeError(f"there is no plugin in {text!r}")
     return directory
 
 
-def _number(text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
-    return int(text)
+def _settings(text: str) -> dict[str, Any]:
+    try:
+        settings = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"it is no JSON: {error}") from error
+    if not isinstance(settings, dict):
+        raise argparse.ArgumentTypeError("it is no JSON object")
+    return settings
 
 
 if __name__ == "__main__":

@@ -71,7 +71,11 @@ class Conversations:
     def _shown_in(self, dicts: Iterator[Raw]) -> Iterator[Raw]:
         try:
             for raw in dicts:
-                yield self._with_handle(raw)
+                known, handle = self._shown
+                if handle and raw.get("conversation_id") == known and _is_text(raw):  # nearly every event
+                    yield {**raw, "conversation_id": handle}
+                else:
+                    yield self._with_handle(raw)
         except DuckError as error:
             if self._known:
                 error.replace_text(self._known, self.shown(self._known))
@@ -84,10 +88,16 @@ class Conversations:
         if not self._known:
             return raw
         handle = self.shown(self._known)
-        if str(raw.get("event")) in TEXT_EVENTS:  # the id stands in its own place only
+        if _is_text(raw):
             return {**raw, "conversation_id": handle}
         replaced: Raw = with_texts(raw, lambda text: text.replace(self._known, handle))
         return replaced
+
+
+def _is_text(raw: Raw) -> bool:
+    """Whether the conversation's id stands in its own place only."""
+    name = raw.get("event")
+    return isinstance(name, str) and name in TEXT_EVENTS
 
 
 def conversation_not_found() -> DuckError:

@@ -118,7 +118,7 @@ class _Reading:
 
     def read(self, raw: Raw) -> Iterable[Event]:
         name = raw.get("event")
-        if self._is_behind_the_end(raw):
+        if self.message_end is not None and self._is_behind_the_end(raw):
             return ()
         if self.kind is None:
             if name == "error":
@@ -130,9 +130,10 @@ class _Reading:
         return self._read(name, raw)
 
     def _is_behind_the_end(self, raw: Raw) -> bool:
-        """Whether a dict is of a run that Dify makes up behind the answer to a moderated input (wire 14.13)."""
-        has_ended = self.message_end is not None and self.kind in TALKING
-        return has_ended and "workflow_run_id" in raw and not _str(raw, "conversation_id")
+        """Whether a dict behind `message_end` is of a run that Dify makes up there, behind the answer to a moderated
+        input (wire 14.13).
+        """
+        return self.kind in TALKING and "workflow_run_id" in raw and not _str(raw, "conversation_id")
 
     def _read(self, name: object, raw: Raw) -> Iterable[Event]:
         reader = _READERS.get(name) if isinstance(name, str) else None
@@ -238,8 +239,8 @@ def _kind_of(raw: Raw) -> Kind:
 def _read_message(run: _Reading, raw: Raw) -> Iterable[Event]:
     """`message`, `agent_message`, and `message_file` where it carries an answer (wire section 2, quirk)."""
     if "answer" in raw:
-        text = _str(raw, "answer")
-        return (Text(text, raw) if text else Passed(raw),)
+        text = raw["answer"]
+        return (Text(text, raw) if text and isinstance(text, str) else Passed(raw),)
     if raw.get("event") == "message_file" and run.is_new_file(raw):
         return (_file(raw, raw),)
     return (Passed(raw),)

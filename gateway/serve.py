@@ -4,7 +4,7 @@ Nothing raises out of here (law 4): what is foreseen is a `DuckError`, and every
 """
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any, Final
 
 from dify_plugin.core.runtime import Session
@@ -60,18 +60,32 @@ def handle(session: Session, request: Request, raw_settings: Mapping[str, Any], 
     match: what the SDK's own routing found; None for what came in by a catch-all rule, which the Map then resolves,
     404 and 405 included.
     """
-    request_id = request_id_of(request.headers)
-    exchange = Exchange(session, request, Record(request_id), match.route if match else None)
+    exchange = Exchange(session, request, Record(request_id_of(request.headers)), match.route if match else None)
+    return _answered(exchange, raw_settings, lambda: _respond(exchange, match))
+
+
+def refuse(session: Session, request: Request, raw_settings: Mapping[str, Any], problem: str) -> Response:
+    """Answers a request that could not be read (law 19). request: what could be. problem: what is wrong, a sentence."""
+    exchange = Exchange(session, request, Record(request_id_of(request.headers)), None)
+    return _answered(exchange, raw_settings, lambda: _refused(problem))
+
+
+def _answered(exchange: Exchange, raw_settings: Mapping[str, Any], respond: Callable[[], Response]) -> Response:
+    """The response, whatever happens."""
     try:
         exchange.chosen = settings.parse(raw_settings)
-        response = _respond(exchange, match)
+        response = respond()
     except DuckError as error:
         response = _error_response(exchange, error)
     except Exception as error:  # noqa: BLE001 - law 4: whatever escapes becomes a platform text
-        logger.error("request %s failed: %s", request_id, place_of(error))
+        logger.error("request %s failed: %s", exchange.record.request_id, place_of(error))
         response = _error_response(exchange, internal_error())
     _add_headers(response, exchange)
     return _recorded(response, exchange)
+
+
+def _refused(problem: str) -> Response:
+    raise DuckError("invalid_request", problem, "Send the request without it.")
 
 
 def _add_headers(response: Response, exchange: Exchange) -> None:

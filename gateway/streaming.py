@@ -18,7 +18,7 @@ import gevent
 from gevent.event import Event as Signal
 
 from gateway.errors import DuckError, internal_error
-from gateway.events import Event, Failed, Finished, Paused, Silence, Writer
+from gateway.events import Event, Failed, Finished, Paused, Silence, Text, Writer
 from gateway.limits import (
     Limits,
     own_timeout_error,
@@ -156,6 +156,9 @@ class Run:
             if not self._waiting or self._last_event >= self._hard_deadline:
                 self._await(self._last_chunk + heartbeat - time.monotonic())
             event = self._take()
+            if event.__class__ is Text:  # nearly every event, and neither of what is asked below
+                yield event
+                continue
             if isinstance(event, Silence):
                 self.chunk_left()
             yield event
@@ -176,7 +179,8 @@ class Run:
         event = self._waiting.popleft()
         if not self._waiting:
             self._signal.clear()
-        self._is_told = isinstance(event, _ENDINGS)
+        if event.__class__ is not Text:
+            self._is_told = isinstance(event, _ENDINGS)
         return event
 
     def _await(self, max_wait: float) -> None:
@@ -205,10 +209,11 @@ class Run:
         """The pump. Its first turn ends with the first event, which decides the status and is waited for."""
         turn_began = 0.0
         try:
+            is_over = self._over.is_set
             for event in events:
                 self._has_ended = isinstance(event, _ENDINGS)
                 self._put(event)
-                if self._is_over:  # given up: a source that never waits would not notice
+                if is_over():  # given up: a source that never waits would not notice
                     return
                 if self._last_event - turn_began > TURN:
                     gevent.sleep(0)
@@ -220,7 +225,7 @@ class Run:
             self._finish()
 
     def _put(self, event: Event) -> None:
-        if self._is_over:
+        if self._over.is_set():
             return
         self._last_event = time.monotonic()
         self.seen += 1
@@ -229,8 +234,9 @@ class Run:
         if self._run_deadline == float("inf"):
             self._run_deadline = self._last_event + self._limits.run
             self._hard_deadline = min(self._hard_deadline, self._run_deadline)
+        if not self._waiting:
+            self._signal.set()
         self._waiting.append(event)
-        self._signal.set()
 
     def _watch(self, watch: Callable[[], None]) -> None:
         watch()
@@ -313,7 +319,8 @@ def _gathered(run: Run, write: Writer, heartbeat: float, pace: "_Pace") -> Itera
             if now - turn_began > TURN:
                 gevent.sleep(0)
                 turn_began = time.monotonic()
-            rested = max(0, rested - 1)
+            if rested:
+                rested -= 1
             if rested or (run.backlog and now < began + MAX_HOLD):
                 continue
             hold = began + pace.hold(now) - now

@@ -23,7 +23,7 @@ DIST: Final = ROOT / "dist"
 FILES: Final = ("LICENSE", "PRIVACY.md", "README.md", "SECURITY.md", "main.py", "manifest.yaml", "requirements.txt")
 """Files of the root. Not pyproject.toml: the daemon would install from it, and not from requirements.txt."""
 
-FOLDERS: Final = ("_assets", "endpoints", "gateway", "group", "pages/built", "provider", "readme", "tools")
+FOLDERS: Final = ("_assets", "endpoints", "gateway", "group", "pages/built", "provider", "readme", "runtime", "tools")
 """Folders that are packed whole, where they exist."""
 
 PAGE: Final = tuple(f"pages/built/{name}" for name in ("icon.svg", "index.html", "page.css", "page.js"))

@@ -128,7 +128,11 @@ LAWS: Final[Mapping[int, tuple[str, ...]]] = {
         "gateway/test_serve.py::test_duck_is_a_live_page_sandboxed",
         "gateway/test_serve.py::test_difys_cookies_are_never_forwarded_logged_or_sent_back",
     ),
-    19: ("workbench/test_laws.py::test_what_the_sdk_refuses_is_a_500_with_its_traceback",),
+    19: (
+        "plugin/test_unreadable.py::test_it_is_a_400_that_says_what_is_wrong",
+        "runtime/test_requests.py::test_what_the_sdk_would_not_read_says_what_is_wrong",
+        "workbench/test_laws.py::test_what_the_sdk_refuses_is_a_500_with_its_traceback",
+    ),
 }
 
 

@@ -22,7 +22,7 @@ ALLOWED = re.compile(
     r"""LICENSE | README\.md|SECURITY\.md | PRIVACY\.md | main\.py | manifest\.yaml | requirements\.txt
     | _assets/[\w-]+\.(svg|png)
     | (group|endpoints|provider|tools)/[\w/-]+\.(yaml|py)
-    | gateway/[\w/-]+\.py
+    | (gateway|runtime)/[\w/-]+\.py
     | readme/README_\w+\.md
     | pages/[\w./-]+\.(html|css|js|json|svg|png)""",
     re.VERBOSE,

@@ -1,0 +1,130 @@
+"""What the daemon answers to a call of the plugin, brought to the one greenlet that waits for it.
+
+Owns the waiting: what an answer costs does not depend on how many others wait. Knows nothing of what answers say.
+"""
+
+import time
+from collections import deque
+from typing import Any, Final
+
+from dify_plugin.core.entities.plugin.io import PluginInStream, PluginInStreamEvent
+from dify_plugin.core.server.__base.filter_reader import FilterReader
+from gevent.hub import Waiter, get_hub
+
+ANSWER: Final = PluginInStreamEvent.BackwardInvocationResponse
+
+
+class Closed(Exception):
+    """No answer will come any more."""
+
+
+class Mailbox:
+    """The answers to one call, in the order they came. Read by one greenlet."""
+
+    def __init__(self) -> None:
+        self._answers: deque[Any] = deque()
+        self._hub = get_hub()
+        self._waiter: Waiter[None] | None = None
+        self._waits_since = 0.0
+        self._alarm: Any = None
+        self._is_closed = False
+
+    def put(self, answer: Any) -> None:
+        self._answers.append(answer)
+        self._wake()
+
+    def close(self) -> None:
+        """Lets the reader have what has come, and then `Closed`."""
+        self._is_closed = True
+        self._stop_alarm()
+        self._wake()
+
+    def take(self, patience: float) -> Any:
+        """The next answer. Raises `TimeoutError` after so many seconds without one, and `Closed`."""
+        if not self._answers:
+            self._wait(patience)
+        if self._answers:
+            return self._answers.popleft()
+        raise Closed if self._is_closed else TimeoutError
+
+    def _wait(self, patience: float) -> None:
+        if self._is_closed:
+            return
+        self._waits_since = time.monotonic()
+        if self._alarm is None:  # one for many waits: to set it anew for each would cost more than the wait
+            self._set_alarm(patience, patience)
+        self._waiter = Waiter(self._hub)
+        try:
+            self._waiter.get()
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        """In the loop's next turn: the reader's turn is not to begin inside the giver's."""
+        if self._waiter is not None:
+            self._hub.loop.run_callback(self._waiter.switch, None)
+            self._waiter = None
+
+    def _set_alarm(self, after: float, patience: float) -> None:
+        self._alarm = self._hub.loop.timer(after)
+        self._alarm.start(self._look, patience)
+
+    def _stop_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
+
+    def _look(self, patience: float) -> None:
+        """Ends a wait that has lasted too long; looks again when one that began later would have."""
+        self._stop_alarm()
+        if self._waiter is None:
+            return
+        left = self._waits_since + patience - time.monotonic()
+        if left > 0:
+            self._set_alarm(left, patience)
+        else:
+            self._wake()
+
+
+class Mailboxes(FilterReader):
+    """All mailboxes of one of the SDK's readers, by the id of the call.
+
+    It is one of that reader's own filters, so that answers find their way also when the SDK brings them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(self._is_awaited)
+        self._open: dict[str, Mailbox] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def open(self, call_id: str) -> Mailbox:
+        mailbox = self._open[call_id] = Mailbox()
+        return mailbox
+
+    def discard(self, call_id: str) -> None:
+        """Forgets a call: what comes for it is nobody's from now on."""
+        mailbox = self._open.pop(call_id, None)
+        if mailbox is not None:
+            mailbox.close()
+
+    def deliver(self, answer: Any) -> bool:
+        """Whether somebody waits for it. answer: the `data` of the daemon's message."""
+        try:
+            mailbox = self._open[answer["backwards_request_id"]]
+        except (KeyError, TypeError):
+            return False
+        mailbox.put(answer)
+        return True
+
+    def write(self, data: PluginInStream) -> None:
+        self.deliver(data.data)
+
+    def close(self) -> None:
+        """The plugin is ending: nobody's answer will come."""
+        for mailbox in self._open.values():
+            mailbox.close()
+
+    def _is_awaited(self, message: PluginInStream) -> bool:
+        return message.event is ANSWER and message.data.get("backwards_request_id") in self._open

@@ -1,0 +1,91 @@
+"""All that is replaced in the SDK, and why; nothing else reaches into it.
+
+| what | why | in |
+| --- | --- | --- |
+| `sys.stdout`, and with it the stream of the SDK's log | a message was written and flushed twice, each time by another thread; what is said in one turn of the loop now leaves in one write (`outbox`) | local |
+| `StdioRequestReader._read_stream` | built a type adapter for each line, and showed each line to the filters of all streams (`inbox`) | local |
+| `TypeAdapter`, as the TCP reader's module knows it | was built for each line there, too | remote |
+| `put` of `StdioResponseWriter` and `TCPReaderWriter` | two models and two writes for a message (`messages`) | local, remote |
+| `BackwardsInvocation._full_duplex_backwards_invoke` | a filter over everything that comes, a timer a second, and a model for each answer (`calls`) | local, remote |
+| `PluginExecutor.invoke_endpoint` | three models for each chunk; tracebacks for requests that it can't read (`replies`; law 19) | all |
+
+All else stays the SDK's: sessions, the pool of workers, tools, storage, files, errors, the heartbeat, the handshake,
+connecting again, and the serverless way but for the last line.
+"""  # noqa: E501 - a table
+
+import atexit
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dify_plugin.config.config import InstallMethod
+from dify_plugin.config.logger_format import plugin_logger_handler
+from dify_plugin.core.entities.plugin.io import PluginInStream
+from dify_plugin.core.plugin_executor import PluginExecutor
+from dify_plugin.core.runtime import BackwardsInvocation
+from dify_plugin.core.server.stdio.request_reader import StdioRequestReader
+from dify_plugin.core.server.stdio.response_writer import StdioResponseWriter
+from dify_plugin.core.server.tcp import request_reader as tcp
+from pydantic import TypeAdapter
+
+from runtime.calls import invoke, mailboxes_of
+from runtime.inbox import messages
+from runtime.messages import put
+from runtime.outbox import Outbox
+from runtime.replies import Refuse, invoke_endpoint
+
+TESTED: Final = frozenset({"0.10.2"})
+"""The SDK's versions that this was tested with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One attribute of the SDK's, and what it becomes."""
+
+    owner: Any
+    name: str
+    replacement: Any
+
+
+def apply(way: InstallMethod, refuse: Refuse) -> None:
+    """Replaces what the table says for this way of running. Raises `AttributeError`, with nothing replaced, where
+    something of it does not exist.
+    """
+    outbox = Outbox(sys.stdout.fileno()) if way is InstallMethod.Local else None
+    patches = _patches(way, refuse, outbox.drain if outbox else _nothing)
+    for patch in patches:
+        getattr(patch.owner, patch.name)
+    for patch in patches:
+        setattr(patch.owner, patch.name, patch.replacement)
+    if outbox:
+        _speak_through(outbox)
+
+
+def _patches(way: InstallMethod, refuse: Refuse, drain: Callable[[], None]) -> list[Patch]:
+    endpoints = Patch(PluginExecutor, "invoke_endpoint", invoke_endpoint(refuse, drain))
+    calls = Patch(BackwardsInvocation, "_full_duplex_backwards_invoke", invoke)
+    match way:
+        case InstallMethod.Local:
+            reading = Patch(StdioRequestReader, "_read_stream", _read_stream)
+            return [reading, Patch(StdioResponseWriter, "put", put), calls, endpoints]
+        case InstallMethod.Remote:
+            parsing = Patch(tcp, "TypeAdapter", functools.cache(TypeAdapter))
+            return [parsing, Patch(tcp.TCPReaderWriter, "put", put), calls, endpoints]
+        case _:
+            return [endpoints]
+
+
+def _read_stream(self: StdioRequestReader) -> Iterator[PluginInStream]:
+    return messages(self, mailboxes_of(self), sys.stdin.fileno())
+
+
+def _speak_through(outbox: Outbox) -> None:
+    sys.stdout = outbox
+    plugin_logger_handler.setStream(outbox)
+    atexit.register(outbox.close)
+
+
+def _nothing() -> None:
+    """TCP and HTTP have sent a message when they return."""

@@ -1,0 +1,68 @@
+"""An endpoint's invocation, from the raw HTTP request to the messages of its reply."""
+
+import binascii
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+from dify_plugin.core.entities.plugin.request import EndpointInvokeRequest
+from dify_plugin.core.plugin_executor import PluginExecutor
+from dify_plugin.core.runtime import Session
+from werkzeug import Request, Response
+
+from runtime.messages import Chunks
+from runtime.requests import Unreadable, read_request
+
+type Refuse = Callable[[Session, Request, dict[str, Any], str], Response]
+"""Answers a request that can't be read: the session, what remains of the request, the endpoint's settings, and what is
+wrong with it, as a sentence.
+"""
+
+type Invoke = Callable[[PluginExecutor, Session, EndpointInvokeRequest], Generator[dict[str, object], None, None]]
+
+
+def invoke_endpoint(refuse: Refuse, drain: Callable[[], None]) -> Invoke:
+    """What `PluginExecutor.invoke_endpoint` does, but for requests that can't be read.
+
+    drain: returns when what was written has left.
+    """
+
+    def invoke(
+        self: PluginExecutor, session: Session, data: EndpointInvokeRequest
+    ) -> Generator[dict[str, object], None, None]:
+        response = _response(self, session, data, refuse)
+        body = response.response
+        head: dict[str, object] = {"status": response.status_code, "headers": dict(response.headers.items())}
+        if not isinstance(body, Generator):
+            yield {**head, "result": _whole(body)}
+            return
+        yield head
+        chunks = Chunks(session.writer, session.session_id)
+        for number, chunk in enumerate(body):
+            chunks.send(_bytes(chunk))
+            if number == 0:
+                drain()  # from here on a reply counts how long its end must wait (law 9)
+
+    return invoke
+
+
+def _response(executor: PluginExecutor, session: Session, data: EndpointInvokeRequest, refuse: Refuse) -> Response:
+    request = read_request(binascii.unhexlify(data.raw_http_request))
+    try:
+        if isinstance(request, Unreadable):
+            return refuse(session, request.request, data.settings, request.problem)
+        endpoint, values = executor.registration.dispatch_endpoint_request(request)
+        return endpoint(session).invoke(request, values, data.settings)
+    except ValueError as error:
+        return Response(str(error), status=404)
+    except Exception as error:  # noqa: BLE001 - as the SDK does
+        return Response(f"Internal Server Error: {error!s}", status=500)
+
+
+def _whole(body: Iterable[bytes | str] | bytes | str) -> str:
+    if isinstance(body, bytes | bytearray | memoryview | str):
+        return _bytes(body).hex()
+    return b"".join(map(_bytes, body)).hex()
+
+
+def _bytes(chunk: bytes | bytearray | memoryview | str) -> bytes:
+    return chunk.encode() if isinstance(chunk, str) else bytes(chunk)
