@@ -69,7 +69,7 @@ class Started:
     raw: Raw | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: nearly every event is one, and to make a frozen one takes three times as long
 class Text:
     """More of the answer. Never empty."""
 

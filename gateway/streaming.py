@@ -62,8 +62,12 @@ wait in between (measured under remote debugging: 1 MiB takes about 60 ms to be 
 CLOSING_WAIT: Final = 5.0
 """Seconds for a source to close behind its ending; killed in the middle, it may leave a connection half closed."""
 
-TURN: Final = 0.01
-"""Seconds of work after which a stream lets the others have theirs."""
+TURN: Final = 0.001
+"""Seconds of work after which a stream lets the others have their turn."""
+
+BRIEFLY: Final = 1e-9
+"""Seconds: the time of one turn of gevent's loop. At 0 the loop does not look at what comes in before all that is ready
+has had up to 50 turns more (gevent: `CALLBACK_CHECK_COUNT`)."""
 
 
 _ENDINGS: Final = (Finished, Paused, Failed)
@@ -95,8 +99,7 @@ class Run:
         self._waiting: deque[Event] = deque()
         self._signal = Signal()
         self._over = Signal()
-        self._is_told = False
-        self._has_ended = False
+        self._is_told = self._has_ended = self._is_over = False
         self._last_event = self._last_chunk = time.monotonic()
         self._own_deadline = self._hard_deadline = self._last_event + limits.own
         self._run_deadline = float("inf")
@@ -134,10 +137,8 @@ class Run:
 
     def ends_within(self, seconds: float) -> bool:
         """Lets events gather; whether the run is over after that time, also because a limit was reached."""
-        deadline, _ = self._next_limit()
-        self._over.wait(max(0.0, min(seconds, deadline - time.monotonic())))
-        deadline, _ = self._next_limit()
-        return self._is_over or time.monotonic() >= deadline
+        self._over.wait(max(0.0, min(seconds, self._deadline - time.monotonic())))
+        return self._is_over or time.monotonic() >= self._deadline
 
     def rest(self, seconds: float) -> None:
         """Lets events gather, for that time or until the run is over; each of them would wake a `next`."""
@@ -185,39 +186,40 @@ class Run:
 
     def _await(self, max_wait: float) -> None:
         """Waits for an event; when a limit is reached first, gives the run up, with its `Failed` as the last event."""
-        deadline, reached = self._next_limit()
         if not self._waiting:
-            self._signal.wait(max(0.0, min(max_wait, deadline - time.monotonic())))
-            deadline, reached = self._next_limit()
-        if time.monotonic() >= deadline:
-            self._put(Failed(reached(self._limits)))
+            self._signal.wait(max(0.0, min(max_wait, self._deadline - time.monotonic())))
+        if time.monotonic() >= self._deadline:
+            self._put(Failed(self._reached()(self._limits)))
             self.stop()
 
-    def _next_limit(self) -> tuple[float, Callable[[Limits], DuckError]]:
-        """When the next limit is reached, and its error; never, once the run is over."""
+    @property
+    def _deadline(self) -> float:
+        """When the next limit is reached; never, once the run is over."""
         if self._is_over:
-            return float("inf"), run_timeout_error
-        return min(
+            return float("inf")
+        return min(self._hard_deadline, self._last_event + self._limits.silence)
+
+    def _reached(self) -> Callable[[Limits], DuckError]:
+        """The error of the limit that is reached next."""
+        _, error = min(
             (self._own_deadline, own_timeout_error),
             (self._run_deadline, run_timeout_error),
             (self._response_deadline, response_timeout_error),
             (self._last_event + self._limits.silence, silence_timeout_error),
             key=lambda limit: limit[0],
         )
+        return error
 
     def _read(self, events: Iterator[Event]) -> None:
-        """The pump. Its first turn ends with the first event, which decides the status and is waited for."""
-        turn_began = 0.0
+        """The pump."""
+        turn = _Turn()
         try:
-            is_over = self._over.is_set
             for event in events:
-                self._has_ended = isinstance(event, _ENDINGS)
+                self._has_ended = event.__class__ is not Text and isinstance(event, _ENDINGS)
                 self._put(event)
-                if is_over():  # given up: a source that never waits would not notice
+                if self._is_over:  # given up: a source that never waits would not notice
                     return
-                if self._last_event - turn_began > TURN:
-                    gevent.sleep(0)
-                    turn_began = time.monotonic()
+                turn.go_on(self._last_event)
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller must get an ending
             logger.error("request %s: reading the run failed: %s", self.name, place_of(error))
             self._put(Failed(internal_error()))
@@ -225,13 +227,13 @@ class Run:
             self._finish()
 
     def _put(self, event: Event) -> None:
-        if self._over.is_set():
+        if self._is_over:
             return
         self._last_event = time.monotonic()
         self.seen += 1
-        if isinstance(event, Failed):
+        if event.__class__ is not Text and isinstance(event, Failed):
             self.failure = event.error.code
-        if self._run_deadline == float("inf"):
+        if self.seen == 1:
             self._run_deadline = self._last_event + self._limits.run
             self._hard_deadline = min(self._hard_deadline, self._run_deadline)
         if not self._waiting:
@@ -245,14 +247,11 @@ class Run:
 
     def _finish(self) -> None:
         if not self._is_over:
+            self._is_over = True
             self._over.set()
             if self._watcher is not None and self._watcher is not gevent.getcurrent():
                 self._watcher.kill(block=False)
             self._on_end()
-
-    @property
-    def _is_over(self) -> bool:
-        return self._over.is_set()
 
 
 def client_gone() -> DuckError:
@@ -308,17 +307,16 @@ def _gathered(run: Run, write: Writer, heartbeat: float, pace: "_Pace") -> Itera
     What was gathered leaves also when the writer raises.
     """
     gathered: list[bytes] = []
+    turn = _Turn()
     rested = 0
-    began = turn_began = time.monotonic()
+    began = time.monotonic()
     try:
         for frame in write(run.events(heartbeat)):
             now = time.monotonic()
             if not gathered:
                 began = now
             gathered.append(frame)
-            if now - turn_began > TURN:
-                gevent.sleep(0)
-                turn_began = time.monotonic()
+            turn.go_on(now)
             if rested:
                 rested -= 1
             if rested or (run.backlog and now < began + MAX_HOLD):
@@ -342,6 +340,21 @@ def _joined(gathered: list[bytes]) -> Iterator[bytes]:
     gathered.clear()
     if piece:
         yield piece
+
+
+class _Turn:
+    """How long a greenlet has worked without waiting."""
+
+    def __init__(self) -> None:
+        self._loop = gevent.get_hub().loop
+        self._began = self._loop_turned = 0.0
+
+    def go_on(self, now: float) -> None:
+        """Lets the others have their turn, where it has been long enough and the loop has not turned meanwhile."""
+        if now - self._began > TURN:
+            if self._loop.now() == self._loop_turned:
+                gevent.sleep(BRIEFLY)
+            self._began, self._loop_turned = time.monotonic(), self._loop.now()
 
 
 class _Pace:

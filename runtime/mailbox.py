@@ -14,6 +14,10 @@ from gevent.hub import Waiter, get_hub
 ANSWER: Final = PluginInStreamEvent.BackwardInvocationResponse
 
 
+CROWD: Final = 100
+"""Answers in one mailbox that are a crowd: about what one read brings, where it brings nothing for others."""
+
+
 class Closed(Exception):
     """No answer will come any more."""
 
@@ -32,6 +36,9 @@ class Mailbox:
     def put(self, answer: Any) -> None:
         self._answers.append(answer)
         self._wake()
+
+    def __len__(self) -> int:
+        return len(self._answers)
 
     def close(self) -> None:
         """Lets the reader have what has come, and then `Closed`."""
@@ -89,11 +96,13 @@ class Mailbox:
 class Mailboxes(FilterReader):
     """All mailboxes of one of the SDK's readers, by the id of the call.
 
-    It is one of that reader's own filters, so that answers find their way also when the SDK brings them.
+    It is one of that reader's own filters, so that answers find their way also when the SDK brings them. is_crowded:
+    whether a crowd has been seen in one of them; who looks, resets it.
     """
 
     def __init__(self) -> None:
         super().__init__(self._is_awaited)
+        self.is_crowded = False
         self._open: dict[str, Mailbox] = {}
 
     def __len__(self) -> int:
@@ -116,6 +125,8 @@ class Mailboxes(FilterReader):
         except (KeyError, TypeError):
             return False
         mailbox.put(answer)
+        if len(mailbox) > CROWD:
+            self.is_crowded = True
         return True
 
     def write(self, data: PluginInStream) -> None:

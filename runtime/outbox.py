@@ -5,6 +5,8 @@ is not held for others. Where the daemon reads slower than the plugin writes, wr
 here, as they would for a full pipe. Owns the file descriptor and the order; knows nothing of messages.
 """
 
+import contextlib
+import fcntl
 import io
 import os
 import stat
@@ -16,6 +18,10 @@ from gevent.monkey import get_original
 
 MOST_WAITING: Final = 64 * 1024
 """Characters that may lie here while writers go on: as much again as a pipe of Linux holds."""
+
+PIPE_SIZE: Final = 1024 * 1024
+"""Bytes that a pipe may hold without privileges (Linux: fs.pipe-max-size). A chunk of 1 MiB is a line of 2 MiB, of
+which one turn of the loop hands over what the pipe holds; with its usual 64 KiB all others would wait for 32 turns."""
 
 _thread_id: Final = get_original("_thread", "get_ident")
 """The system's thread; gevent's own is the greenlet's."""
@@ -43,6 +49,7 @@ class Outbox(io.TextIOBase):
         self._is_watched = False
         self._ready = self._hub.loop.io(descriptor, READY)
         if _can_wait(descriptor):
+            _widen(descriptor)
             os.set_blocking(descriptor, False)
 
     def write(self, text: str) -> int:
@@ -112,6 +119,12 @@ class Outbox(io.TextIOBase):
         """All pieces as bytes. What no UTF-8 can hold is escaped: it must not keep the rest from leaving."""
         pieces, self._pieces, self._size = self._pieces, [], 0
         return memoryview("".join(pieces).encode("utf-8", "backslashreplace"))
+
+
+def _widen(descriptor: int) -> None:
+    if hasattr(fcntl, "F_SETPIPE_SZ"):  # Linux has it
+        with contextlib.suppress(OSError):  # not a pipe, or an operator who allows less
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
 
 
 def _can_wait(descriptor: int) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import gevent
 import pytest
 
-from runtime.outbox import MOST_WAITING, Outbox
+from runtime.outbox import MOST_WAITING, PIPE_SIZE, Outbox
 
 
 class Pipe:
@@ -56,24 +56,23 @@ def test_a_lone_message_leaves_in_the_turn_in_which_it_was_said(pipe: Pipe) -> N
 
 
 def test_a_reader_that_is_slow_makes_the_writers_wait_and_loses_nothing(pipe: Pipe) -> None:
-    said = 0
+    pieces, said = 200, 0
 
     def speak() -> None:
         nonlocal said
-        for number in range(100):
+        for number in range(pieces):
             pipe.outbox.write(f"{number:08}" * 1024)
             said += 1
 
     speaker = gevent.spawn(speak)
     gevent.sleep(0.05)
-    pipe_holds = 65536
-    assert said <= (pipe_holds + MOST_WAITING) // 8192 + 2
+    assert said <= (PIPE_SIZE + MOST_WAITING) // 8192 + 2
     heard = b""
-    while len(heard) < 100 * 8192:
+    while len(heard) < pieces * 8192:
         heard += pipe.read()
         gevent.sleep(0)
     speaker.join()
-    assert heard == b"".join(b"%08d" % number * 1024 for number in range(100))
+    assert heard == b"".join(b"%08d" % number * 1024 for number in range(pieces))
 
 
 def test_one_message_larger_than_all_room_leaves_whole(pipe: Pipe) -> None:
@@ -87,11 +86,11 @@ def test_one_message_larger_than_all_room_leaves_whole(pipe: Pipe) -> None:
 
 
 def test_a_writer_that_is_ended_while_it_waits_takes_nothing_with_it(pipe: Pipe) -> None:
-    speaker = gevent.spawn(pipe.outbox.write, "x" * 1_000_000)
+    speaker = gevent.spawn(pipe.outbox.write, "x" * 3_000_000)
     gevent.sleep(0.01)
     speaker.kill()
     heard = 0
-    while heard < 1_000_000:
+    while heard < 3_000_000:
         gevent.sleep(0)
         heard += len(pipe.read())
     pipe.outbox.write("next")

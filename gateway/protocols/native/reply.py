@@ -1,6 +1,7 @@
 """The native reply: which form a caller asked for, and how each form is written."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -100,11 +101,11 @@ def writer(form: Form, view: View) -> Writer:
     """The stream of this form."""
     match form:
         case Form.SSE:
-            return lambda events: _objects(events, view, _sse, b": ping\n\n")
+            return lambda events: _objects(events, view, _SSE)
         case Form.TEXT:
             return lambda events: _text(events, view)
         case _:
-            return lambda events: _objects(events, view, _ndjson, b'{"event":"ping"}\n')
+            return lambda events: _objects(events, view, _NDJSON)
 
 
 def whole(form: Form, answer: Answer, view: View) -> bytes:
@@ -118,16 +119,25 @@ _PAUSED: Final = "\n\n[paused: the app waits for a human]\n"
 """What plain text says of a pause."""
 
 
-def _objects(events: Iterator[Event], view: View, encode: "_Encode", ping: bytes) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True)
+class _Encoding:
+    """frame: of an event by its name and its members. text: of an event `text`, which nearly every event is."""
+
+    frame: Callable[[str, Mapping[str, Any]], bytes]
+    text: Callable[[str], bytes]
+    ping: bytes
+
+
+def _objects(events: Iterator[Event], view: View, encoding: _Encoding) -> Iterator[bytes]:
     """One frame per event. `Paused` and `Finished` are followed by `end`; `Failed` is `error`, and the last."""
-    answer = view.new_answer()
+    answer, encode, is_full = view.new_answer(), encoding.frame, view.is_full
     for event in events:
         match event:
-            case Text(text=text) if not view.is_full:  # nearly every event; the long way takes half as much again
+            case Text(text=text) if not is_full:
                 answer.add(event)
-                yield encode("text", {"text": text})
+                yield encoding.text(text)
             case Silence():
-                yield ping
+                yield encoding.ping
             case Failed(error=error):
                 yield encode("error", members.failure(error, view))
             case Finished() | Paused():
@@ -140,19 +150,34 @@ def _objects(events: Iterator[Event], view: View, encode: "_Encode", ping: bytes
                 yield encode(*shown) if shown else b""
 
 
-def _sse(name: str, content: dict[str, Any]) -> bytes:
+def _sse(name: str, content: Mapping[str, Any]) -> bytes:
     """WHATWG HTML 9.2. JSON has no raw newline, so one `data` line holds it."""
     return b"event: %b\ndata: %b\n\n" % (name.encode(), json_bytes(content))
 
 
-def _ndjson(name: str, content: dict[str, Any]) -> bytes:
+def _sse_text(text: str) -> bytes:
+    return b'event: text\ndata: {"text":%b}\n\n' % json_bytes(text)
+
+
+def _ndjson(name: str, content: Mapping[str, Any]) -> bytes:
+    return _line(json_bytes({"event": name, **content}))
+
+
+def _ndjson_text(text: str) -> bytes:
+    return _line(b'{"event":"text","text":%b}' % json_bytes(text))
+
+
+def _line(line: bytes) -> bytes:
     """One line, also for readers that take Unicode's other line ends for ends (Python's `splitlines`)."""
-    line = json_bytes({"event": name, **content})
     if line.isascii():
         return line + b"\n"
     for character in "\u0085\u2028\u2029":
         line = line.replace(character.encode(), b"\\u%04x" % ord(character))
     return line + b"\n"
+
+
+_SSE: Final = _Encoding(_sse, _sse_text, b": ping\n\n")
+_NDJSON: Final = _Encoding(_ndjson, _ndjson_text, b'{"event":"ping"}\n')
 
 
 def _text(events: Iterator[Event], view: View) -> Iterator[bytes]:
@@ -173,6 +198,3 @@ def _text(events: Iterator[Event], view: View) -> Iterator[bytes]:
                 yield b"" if answer.streamed_text else answer.text.encode("utf-8", "replace")
             case _:
                 yield b""
-
-
-type _Encode = Callable[[str, dict[str, Any]], bytes]

@@ -94,42 +94,42 @@ def write(events: Iterator[Event], view: View, *, with_usage: bool) -> Iterator[
 
 
 class _Chunks:
-    """Makes the chunks of one stream. The part before and after a delta is the same for all, and made once."""
+    """Makes the chunks of one stream. What stands before and after a delta is the same for all, and made once."""
 
     def __init__(self, view: View, *, with_usage: bool) -> None:
         self._view = view
         self._with_usage = with_usage
-        self._head = self._head_of(None)
+        self._name(None)
         self._tail = b'},"finish_reason":null}]' + (b',"usage":null' if with_usage else b"") + b"}\n\n"
         self._has_begun = False
         self._has_reasoning = False
         self.has_text = False
 
-    def _head_of(self, started: Started | None) -> bytes:
+    def _name(self, started: Started | None) -> None:
         members = json_bytes(_head(started, self._view, "chat.completion.chunk"))
-        return b"data: " + members[:-1]
+        self._head = b"data: " + members[:-1]
+        self._delta_head = self._head + b',"choices":[{"index":0,"delta":{'
+        self._text_head = self._delta_head + b'"content":'
 
     def begin(self, started: Started | None) -> bytes:
         """The chunk with the role, once; what comes before Dify has named the run has a head of its own."""
         if self._has_begun:
             return b""
         self._has_begun = True
-        self._head = self._head_of(started)
+        self._name(started)
         return self._chunk(b'"role":"assistant","content":""')
 
     def text(self, text: str) -> bytes:
         self.has_text = self.has_text or bool(text)
-        return self._delta(b'"content":' + json_bytes(text))
+        begun = b"" if self._has_begun else self.begin(None)
+        return b"%b%b%b%b" % (begun, self._text_head, json_bytes(text), self._tail)
 
     def reasoning(self, text: str) -> bytes:
         self._has_reasoning = True
-        return self._delta(b'"reasoning_content":' + json_bytes(text))
-
-    def _delta(self, members: bytes) -> bytes:
-        return self.begin(None) + self._chunk(members)
+        return self.begin(None) + self._chunk(b'"reasoning_content":' + json_bytes(text))
 
     def _chunk(self, members: bytes) -> bytes:
-        return self._head + b',"choices":[{"index":0,"delta":{' + members + self._tail
+        return self._delta_head + members + self._tail
 
     def end(self, answer: Answer) -> bytes:
         """What is still missing of the text, the one chunk with a reason, the usage where asked for, and the mark."""
