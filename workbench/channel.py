@@ -1,7 +1,7 @@
 """The wire between the host and one running plugin, whichever way it runs.
 
-Owns the sending of lines and the names of what differs between the ways, which are `stdio.py` and `remote.py`. A
-channel is read by `runtime.py`.
+Owns the names of what differs between the ways, which are `stdio.py`, `remote.py` and `serverless.py`. A channel is
+read by `runtime.py`.
 """
 
 import asyncio
@@ -48,26 +48,78 @@ class Rejected(Exception):
     """The plugin did not introduce itself as it must; the text is the daemon's, and sent to the plugin."""
 
 
+class NotSent(Exception):
+    """A request was too much for the way; the text is the daemon's."""
+
+
+class Sender(Protocol):
+    """What is said to the plugin; lines are without their newline. Nothing of it waits but `drain`."""
+
+    def request(self, session_id: str, action: str, line: bytes) -> None:
+        """Begins a session. May raise `NotSent`."""
+        ...
+
+    def answer(self, call_id: str, line: bytes, *, is_last: bool) -> None:
+        """Answers a reverse call."""
+        ...
+
+    def over(self, session_id: str) -> None:
+        """A session has ended, or its client has left."""
+        ...
+
+    async def drain(self, call_id: str) -> None:
+        """Waits until the plugin has read most of what answers a call; raises ConnectionError when it has gone."""
+        ...
+
+    def turn_away(self, text: bytes) -> None:
+        """Says why the plugin is not taken."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Stream(Sender):
+    """One stream of bytes for everything, as over stdio and TCP."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+
+    def say(self, line: bytes) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(line + b"\n")
+
+    def request(self, session_id: str, action: str, line: bytes) -> None:  # noqa: ARG002 - both are in the line
+        self.say(line)
+
+    def answer(self, call_id: str, line: bytes, *, is_last: bool) -> None:  # noqa: ARG002 - both are in the line
+        self.say(line)
+
+    def over(self, session_id: str) -> None:
+        """The plugin is not told (law 14)."""
+
+    async def drain(self, call_id: str) -> None:  # noqa: ARG002 - all calls share it
+        await self._writer.drain()
+
+    def turn_away(self, text: bytes) -> None:
+        self.say(text)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """`longest_line` is in bytes, None for no limit; the other limits are in seconds.
 
-    `knows_sessions`: what is said to a session that is over gets lost in the daemon, and nobody is told that the
-    plugin has gone. False under remote debugging (laws 14 and 7).
+    `greeting` is the declaration itself where the plugin introduces itself to nobody. `knows_sessions`: what is said to
+    a session that is over gets lost in the daemon, and nobody is told that the plugin has gone. False under remote
+    debugging and serverless (laws 14 and 7).
     """
 
     reader: Source
-    writer: asyncio.StreamWriter
-    greeting: Greeting
+    sender: Sender
+    greeting: Greeting | Declaration
     greeting_limit: float
     heartbeat_limit: float
     longest_line: int | None
     knows_sessions: bool
-
-    def send(self, line: bytes) -> None:
-        if not self.writer.is_closing():
-            self.writer.write(line + b"\n")
-
-    async def drain(self) -> None:
-        """Waits until the plugin has read most of what was sent; raises ConnectionError when it has gone."""
-        await self.writer.drain()

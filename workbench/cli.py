@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     plugin.add_argument("--replicas", type=int, default=1, metavar="N", help="how many processes of it (%(default)s)")
     plugin.add_argument("--remote", action="store_true", help="let it connect over TCP, as for remote debugging")
     plugin.add_argument("--remote-port", type=int, default=0, metavar="N", help="the port that it connects to")
+    plugin.add_argument("--serverless", action="store_true", help="let it serve HTTP, as on a serverless runtime")
     plugin.add_argument("--no-start", dest="start", action="store_false", help="with --remote: you start it yourself")
     apps = parser.add_argument_group("apps besides the demo apps")
     apps.add_argument("--recordings", type=Path, metavar="DIR", help="replay the recordings in this directory")
@@ -119,6 +120,8 @@ def _check(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
         parser.error("--no-start needs --remote, and leaves nothing for --reload to start again")
     if given.remote_port and not given.remote:
         parser.error("--remote-port needs --remote")
+    if given.remote and given.serverless:
+        parser.error("--remote and --serverless are two ways")
     if given.replicas < 1:
         parser.error("--replicas is 1 or more")
     if given.replicas > 1 and given.remote:
@@ -142,6 +145,7 @@ def _options(given: argparse.Namespace) -> Options:
         port=given.port,
         remote=given.remote,
         remote_port=given.remote_port,
+        serverless=given.serverless,
         start=given.start,
         reload=given.reload,
         replicas=given.replicas,

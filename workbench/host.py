@@ -19,6 +19,7 @@ from workbench.replicas import Replicas
 from workbench.reverse import ReverseCalls
 from workbench.runs import Runs
 from workbench.runtime import Runtime
+from workbench.serverless import Serverless
 from workbench.service_api import Entry, ServiceApi
 from workbench.service_control import ServiceControl
 from workbench.stdio import Stdio
@@ -43,6 +44,7 @@ class Options:
     host: str = "127.0.0.1"
     port: int = 8787
     remote: bool = False
+    serverless: bool = False
     remote_port: int = 0
     start: bool = True
     reload: bool = False
@@ -130,6 +132,8 @@ class Host:
 
 
 def _way(launch: Launch, listener: RemoteListener | None, options: Options, terminal: Terminal) -> Way:
+    if options.serverless:
+        return Serverless(launch, terminal)
     if listener is None:
         return Stdio(launch, terminal)
     return Remote(launch if options.start else None, listener, terminal)

@@ -58,6 +58,14 @@ STDOUT_LINE_LIMIT: Final = 5 * 1024 * 1024
 (`PLUGIN_STDIO_MAX_BUFFER_SIZE`; `bufio.Scanner` in internal/core/local_runtime/instance.go). Not under remote
 debugging, whose reader knows no limit (internal/core/debugging_runtime/codec.go)."""
 
+SERVERLESS_REQUEST_LIMIT: Final = 5 * 1024 * 1024
+"""Bytes of a session's first line under serverless; a longer one is a 500, and never sent
+(`MAX_SERVERLESS_REQUEST_BYTES`, internal/core/serverless_runtime/io.go)."""
+
+TRANSACTION_LIMIT: Final = 6 * 1024 * 1024
+"""Bytes that are read of a reverse call under serverless
+(internal/core/io_tunnel/backwards_invocation/transaction/serverless_handler.go)."""
+
 # -- Clocks --------------------------------------------------------------------------------------------------------
 
 REVERSE_CALL_VARIABLE: Final = "DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT"
@@ -75,6 +83,9 @@ HEARTBEAT_LIMIT: Final = 120.0
 
 REMOTE_HEARTBEAT_LIMIT: Final = 60.0
 """The same under remote debugging, where the connection is closed (internal/core/debugging_runtime/lifetime.go)."""
+
+TRANSACTION_HEARTBEAT: Final = 25.0
+"""Seconds after which an empty line keeps the answer to a reverse call alive under serverless (`startHeartbeat`)."""
 
 HANDSHAKE_LIMIT: Final = 10.0
 """Seconds that a remote plugin has to introduce itself (`OnOpen`, internal/core/debugging_runtime/hooks.go)."""

@@ -13,7 +13,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 
 import yaml
 
@@ -42,13 +42,25 @@ class Launch:
     @property
     def entrypoint(self) -> str:
         """What the manifest names; raises NotAPlugin."""
-        manifest = self.directory / "manifest.yaml"
         try:
-            return str(yaml.safe_load(manifest.read_text("utf-8"))["meta"]["runner"]["entrypoint"])
+            return str(self.manifest["meta"]["runner"]["entrypoint"])
+        except (KeyError, TypeError) as error:
+            raise NotAPlugin(f"{self._manifest_file} names no meta.runner.entrypoint ({error})") from error
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """Raises NotAPlugin."""
+        try:
+            content = yaml.safe_load(self._manifest_file.read_text("utf-8"))
         except OSError:
             raise NotAPlugin(f"{self.directory} has no manifest.yaml, so there is no plugin in it") from None
-        except (yaml.YAMLError, KeyError, TypeError) as error:
-            raise NotAPlugin(f"{manifest} names no meta.runner.entrypoint ({error})") from error
+        except yaml.YAMLError as error:
+            raise NotAPlugin(f"{self._manifest_file} can't be read ({error})") from error
+        return content if isinstance(content, dict) else {}
+
+    @property
+    def _manifest_file(self) -> Path:
+        return self.directory / "manifest.yaml"
 
 
 def _die_with_parent() -> None:

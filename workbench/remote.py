@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from workbench import laws
-from workbench.channel import Channel, Greeting, NeverConnected, Rejected, Way
+from workbench.channel import Channel, Greeting, NeverConnected, Rejected, Stream, Way
 from workbench.declaration import Declaration, read_declaration
 from workbench.plugin_process import Launch, PluginProcess
 from workbench.terminal import Terminal
@@ -102,9 +102,10 @@ class RemoteListener:
         }
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        stream = Stream(writer)
         channel = Channel(
             PromptReader(reader, writer.get_extra_info("socket")),
-            writer,
+            stream,
             greeting=RemoteGreeting(self.key),
             greeting_limit=laws.HANDSHAKE_LIMIT,
             heartbeat_limit=laws.REMOTE_HEARTBEAT_LIMIT,
@@ -114,8 +115,8 @@ class RemoteListener:
         if self._wanted is not None and not self._wanted.done():
             self._wanted.set_result(channel)
         else:
-            channel.send(b"server is busy now, please try again later")
-            writer.close()
+            stream.turn_away(b"server is busy now, please try again later")
+            stream.close()
 
 
 class Remote(Way):

@@ -165,7 +165,7 @@ class ReverseCalls:
                 if isinstance(event, dict):  # Law 6: Dify's pings are bare strings, and dropped.
                     run.observe(event)
                     session.answer(call_id, "response", "stream", event)
-                    await session.channel.drain()
+                    await session.channel.sender.drain(call_id)
 
     async def _fetch_app(self, session: Session, call_id: str, arguments: Mapping[str, Any]) -> None:
         """Whatever goes wrong, the daemon says the same (wire 4, E)."""

@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from workbench.channel import Channel
 from workbench.daemon_errors import connection_closed, plugin_error
-from workbench.declaration import NOTHING_DECLARED
+from workbench.declaration import NOTHING_DECLARED, Declaration
 from workbench.lines import LineTooLong, read_turns
 from workbench.reverse import ReverseCalls
 from workbench.sessions import Origin, Reply, Session
@@ -54,6 +54,8 @@ class Runtime:
         """
         try:
             async with asyncio.timeout(self._channel.greeting_limit) as self._patience:
+                if isinstance(self._channel.greeting, Declaration):
+                    self._welcome(self._channel.greeting)
                 async for lines in read_turns(self._channel.reader, self._channel.longest_line):
                     for line in lines:
                         self._receive(line)
@@ -84,14 +86,18 @@ class Runtime:
 
     def _greet(self, message: Mapping[str, Any]) -> bool:
         """Whether the plugin has become ready with this message."""
-        declaration = self._channel.greeting.receive(message)
+        greeting = self._channel.greeting
+        declaration = greeting if isinstance(greeting, Declaration) else greeting.receive(message)
         if declaration is None:
             return False
+        self._welcome(declaration)
+        return True
+
+    def _welcome(self, declaration: Declaration) -> None:
         self.declaration = declaration
         self._ready = True
         self._be_patient()
         self._on_ready(self)
-        return True
 
     def _handle(self, message: Mapping[str, Any], line: bytes) -> None:
         match message.get("event"):
@@ -123,8 +129,8 @@ class Runtime:
         self._patience.reschedule(asyncio.get_running_loop().time() + self._channel.heartbeat_limit)
 
     def _abandon(self) -> None:
-        """The plugin is gone. Under remote debugging its requests are told; else they hang (law 7), and only what runs
-        for them in Dify is stopped."""
+        """The plugin is gone. Its requests are told, except locally: there they hang (law 7), and only what runs for
+        them in Dify is stopped."""
         for session in self._sessions.values():
             for call in session.calls:
                 call.cancel()

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pydantic_core import to_json
 
-from workbench.channel import Channel
+from workbench.channel import Channel, NotSent
 from workbench.declaration import Declaration
 
 
@@ -49,35 +49,35 @@ class Session:
 
     def request(self, data: Mapping[str, Any]) -> None:
         """Hands the request to the plugin."""
-        self._send("request", data)
+        try:
+            self.channel.sender.request(self.id, data["action"], self._line("request", data))
+        except NotSent as problem:
+            self.reply.fail(str(problem).encode())
 
     def answer(self, call_id: str, event: str, message: str = "", data: dict[str, Any] | None = None) -> None:
-        """Says something to a reverse call: `response`, `error` or `end`. Lost once the session is over, except under
-        remote debugging."""
+        """Says something to a reverse call: `response`, `error` or `end`. Lost once the session is over, where the
+        channel knows sessions."""
         if self.open or not self.channel.knows_sessions:
-            self._send(
-                "backwards_response",
-                {"backwards_request_id": call_id, "event": event, "message": message, "data": data},
-            )
+            said = {"backwards_request_id": call_id, "event": event, "message": message, "data": data}
+            self.channel.sender.answer(call_id, self._line("backwards_response", said), is_last=event == "end")
 
     def close(self) -> None:
         self.open = False
+        self.channel.sender.over(self.id)
         self.reply.end()
         for call in self.calls:
             call.cancel()
 
-    def _send(self, event: str, data: Mapping[str, Any]) -> None:
-        self.channel.send(
-            to_json(
-                {
-                    "session_id": self.id,
-                    "conversation_id": self.origin.conversation_id,
-                    "message_id": self.origin.message_id,
-                    "app_id": self.origin.app_id,
-                    "endpoint_id": self.origin.endpoint_id,
-                    "context": None,
-                    "event": event,
-                    "data": data,
-                }
-            )
+    def _line(self, event: str, data: Mapping[str, Any]) -> bytes:
+        return to_json(
+            {
+                "session_id": self.id,
+                "conversation_id": self.origin.conversation_id,
+                "message_id": self.origin.message_id,
+                "app_id": self.origin.app_id,
+                "endpoint_id": self.origin.endpoint_id,
+                "context": None,
+                "event": event,
+                "data": data,
+            }
         )

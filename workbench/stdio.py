@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from workbench import laws
-from workbench.channel import Channel, Greeting, Way
+from workbench.channel import Channel, Greeting, Stream, Way
 from workbench.declaration import Declaration, read_declaration
 from workbench.plugin_process import Launch, PluginProcess
 from workbench.terminal import Terminal
@@ -33,8 +33,10 @@ class Stdio(Way):
 
     async def connect(self) -> Channel:
         self._process = await PluginProcess.start(self._launch, ENVIRONMENT, stdio=True, terminal=self._terminal)
+        reader, writer = self._process.streams()
         return Channel(
-            *self._process.streams(),
+            reader,
+            Stream(writer),
             greeting=StdioGreeting(),
             greeting_limit=laws.HEARTBEAT_LIMIT,
             heartbeat_limit=laws.HEARTBEAT_LIMIT,

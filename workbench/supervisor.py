@@ -102,14 +102,14 @@ class Supervisor:
         try:
             return await runtime.serve()
         except Rejected as rejection:
-            channel.send(str(rejection).encode())
+            channel.sender.turn_away(str(rejection).encode())
             return f"was turned away ({rejection})"
         finally:
             if self._came_up:
                 self._present = _nobody()
             if not channel.reader.at_eof():
                 self._way.kill()
-            channel.writer.close()
+            channel.sender.close()
 
     def _welcome(self, runtime: Runtime) -> None:
         self._came_up = True
