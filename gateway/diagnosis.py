@@ -329,8 +329,12 @@ def storage_unavailable() -> DuckError:
 
 
 def is_session_gone(text: str) -> bool:
-    """Whether a call was refused because its caller has left (wire 14.4; serverless: daemon#808)."""
-    return "context canceled" in text or "session not found" in text
+    """Whether a call was refused because its caller has left (wire 14.4; serverless: daemon#808, whose refusal the SDK
+    itself can't read: it misses a member of it, and the name of that is all that its error says).
+    """
+    return text == "'session_id'" or any(
+        said in text for said in ("context canceled", "session not found", "failed to get session info from cache")
+    )
 
 
 def completion_not_supported() -> DuckError:

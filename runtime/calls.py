@@ -54,19 +54,24 @@ def invoke[T](
             except TimeoutError:
                 seconds = session.max_invocation_timeout
                 raise Exception(f"invocation exited without response after {seconds} seconds") from None  # noqa: TRY002
-            content = answer.get("data")
-            if (answer.get("event") != "response" or content.__class__ is not dict) and _is_last(answer):
+            if is_last(answer):
                 return
-            try:
-                yield content if data_type is dict else data_type(**content)
-            except Exception as error:
-                raise Exception(f"Failed to parse response: {error!s}") from error  # noqa: TRY002
+            yield content_of(answer, data_type)
     finally:
         mailboxes.discard(backwards_request_id)
 
 
-def _is_last(answer: dict[str, Any]) -> bool:
+def content_of[T](answer: dict[str, Any], data_type: "type[T]") -> T:
+    try:
+        return answer["data"] if data_type is dict else data_type(**answer["data"])
+    except Exception as error:
+        raise Exception(f"Failed to parse response: {error!s}") from error  # noqa: TRY002
+
+
+def is_last(answer: dict[str, Any]) -> bool:
     """Whether this answer ends the call well. Raises what it says when it ends it badly, and for what is no answer."""
+    if answer.get("event") == "response" and answer.get("data").__class__ is dict:  # nearly every one
+        return False
     event = BackwardsInvocationResponseEvent(**answer)
     if event.event == BackwardsInvocationResponseEvent.Event.Error:
         raise Exception(event.message)  # noqa: TRY002

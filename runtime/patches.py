@@ -6,11 +6,13 @@
 | `StdioRequestReader._read_stream` | built a type adapter for each line, and showed each line to the filters of all streams (`inbox`) | local |
 | `TypeAdapter`, as the TCP reader's module knows it | was built for each line there, too | remote |
 | `put` of `StdioResponseWriter` and `TCPReaderWriter` | two models and two writes for a message (`messages`) | local, remote |
+| `ServerlessResponseWriter.put` | two models and two chunks of HTTP for a message (`messages`) | serverless |
+| `BackwardsInvocation._http_backwards_invoke` | an HTTP client, with a reading of the system's certificates, for each call, and three models for each answer; no word when the session is over (`http_calls`) | serverless |
 | `BackwardsInvocation._full_duplex_backwards_invoke` | a filter over everything that comes, a timer a second, and a model for each answer (`calls`) | local, remote |
 | `PluginExecutor.invoke_endpoint` | three models for each chunk; tracebacks for requests that it can't read (`replies`; law 19) | all |
 
 All else stays the SDK's: sessions, the pool of workers, tools, storage, files, errors, the heartbeat, the handshake,
-connecting again, and the serverless way but for the last line.
+connecting again, and the server of the serverless way.
 """  # noqa: E501 - a table
 
 import atexit
@@ -25,11 +27,13 @@ from dify_plugin.config.logger_format import plugin_logger_handler
 from dify_plugin.core.entities.plugin.io import PluginInStream
 from dify_plugin.core.plugin_executor import PluginExecutor
 from dify_plugin.core.runtime import BackwardsInvocation
+from dify_plugin.core.server.serverless.response_writer import ServerlessResponseWriter
 from dify_plugin.core.server.stdio.request_reader import StdioRequestReader
 from dify_plugin.core.server.stdio.response_writer import StdioResponseWriter
 from dify_plugin.core.server.tcp import request_reader as tcp
 from pydantic import TypeAdapter
 
+from runtime import http_calls
 from runtime.calls import invoke, mailboxes_of
 from runtime.inbox import messages
 from runtime.messages import put
@@ -73,8 +77,9 @@ def _patches(way: InstallMethod, refuse: Refuse, drain: Callable[[], None]) -> l
         case InstallMethod.Remote:
             parsing = Patch(tcp, "TypeAdapter", functools.cache(TypeAdapter))
             return [parsing, Patch(tcp.TCPReaderWriter, "put", put), calls, endpoints]
-        case _:
-            return [endpoints]
+        case InstallMethod.Serverless:
+            asking = Patch(BackwardsInvocation, "_http_backwards_invoke", http_calls.invoke)
+            return [asking, Patch(ServerlessResponseWriter, "put", put), endpoints]
 
 
 def _read_stream(self: StdioRequestReader) -> Iterator[PluginInStream]:

@@ -87,6 +87,10 @@ def test_a_call_that_is_never_answered_is_a_503_after_the_longest_wait(name: str
         pytest.param(ValueError("whatever the SDK makes of it"), Presence.HERE, id="one that can't be read"),
         pytest.param(Exception(CANCELED), Presence.GONE, id="the daemon says that the caller has left"),
         pytest.param(Exception("session not found: 1f0e"), Presence.GONE, id="serverless says so"),
+        pytest.param(
+            Exception("failed to get session info from cache"), Presence.GONE, id="serverless says so by the cache"
+        ),
+        pytest.param(KeyError("session_id"), Presence.GONE, id="serverless says so, and the SDK can't read it"),
     ],
 )
 def test_what_an_answer_tells_of_the_caller(fault: Exception | None, expected: Presence) -> None:
