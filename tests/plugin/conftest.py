@@ -1,4 +1,4 @@
-"""The running plugin, under the workbench, both ways of running it, and those who call it."""
+"""The running plugin, under the workbench, and those who call it."""
 
 import os
 import signal
@@ -24,22 +24,9 @@ type Workspaces = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
 @pytest.fixture(scope="session")
-def local(start_workbench: StartWorkbench) -> RunningWorkbench:
-    """The plugin as the daemon runs it, over stdio."""
+def duck(start_workbench: StartWorkbench) -> RunningWorkbench:
+    """The plugin as the daemon runs it, over stdio, on the faster wire; test_ways.py holds all else to it."""
     return start_workbench(*FAST)
-
-
-@pytest.fixture(scope="session")
-def remote(start_workbench: StartWorkbench) -> RunningWorkbench:
-    """The plugin under remote debugging, over TCP."""
-    return start_workbench(*FAST, "--remote")
-
-
-@pytest.fixture(scope="session", params=["local", "remote"])
-def duck(request: pytest.FixtureRequest) -> RunningWorkbench:
-    """Each way of running the plugin in turn."""
-    found: RunningWorkbench = request.getfixturevalue(request.param)
-    return found
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ LEAVING: Final = {
 }
 """By endpoint."""
 
-WAYS: Final = {"local": (), "remote": ("--remote",)}
+WAYS: Final = {"local": (), "remote": ("--remote",), "serverless": ("--serverless",)}
 """Options of the workbench. Under remote debugging the daemon tells of it (wire 14.4); else Duck has to find out."""
 
 STATUS: Final = {
@@ -64,6 +64,9 @@ STATUS: Final = {
     ("remote", "stream"): 499,
     ("remote", "begun"): 200,
     ("remote", "body"): 499,
+    ("serverless", "stream"): 499,
+    ("serverless", "begun"): 200,
+    ("serverless", "body"): 499,
 }
 
 

@@ -61,9 +61,9 @@ def test_a_browser_gets_the_live_page(client: httpx.Client) -> None:
         pytest.param(["-X", "POST", "?query=hello"], id="the query string alone"),
     ],
 )
-def test_curl_streams_sse_by_default_whatever_the_body_is(local: RunningWorkbench, arguments: list[str]) -> None:
+def test_curl_streams_sse_by_default_whatever_the_body_is(duck: RunningWorkbench, arguments: list[str]) -> None:
     suffix = arguments.pop() if arguments[-1].startswith("?") else ""
-    command = ["curl", "-sN", "-H", f"X-API-Key: {local.key}", *arguments, f"{local.url}/chat/echo{suffix}"]
+    command = ["curl", "-sN", "-H", f"X-API-Key: {duck.key}", *arguments, f"{duck.url}/chat/echo{suffix}"]
     out = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
     assert out.startswith("event: start\n")
     assert '"answer":"You said: hello (turn 1)"' in out

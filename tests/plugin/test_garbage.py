@@ -88,18 +88,18 @@ async def _storm(url: str, seeds: range) -> list[tuple[int, str]]:
         return await asyncio.gather(*(one(seed) for seed in seeds))
 
 
-def test_after_10000_malformed_requests_the_next_good_one_is_answered(local: RunningWorkbench) -> None:
-    process = local.plugin_pid()
-    replies = asyncio.run(_storm(local.url, range(REQUESTS)))
+def test_after_10000_malformed_requests_the_next_good_one_is_answered(duck: RunningWorkbench) -> None:
+    process = duck.plugin_pid()
+    replies = asyncio.run(_storm(duck.url, range(REQUESTS)))
     assert len(replies) == REQUESTS
     for status, body in replies:
         assert status in {200, 204, 400, 401, 404, 405, 406, 413, 415}, body
         assert "Traceback" not in body
         assert "Internal Server Error" not in body
-    with httpx.Client(headers={"X-API-Key": local.key, "Accept": "application/json"}) as client:
-        assert client.post(f"{local.url}/chat/echo", json={"query": "still there"}).status_code == 200
-    assert local.plugin_pid() == process
-    assert "Traceback" not in local.log()
+    with httpx.Client(headers={"X-API-Key": duck.key, "Accept": "application/json"}) as client:
+        assert client.post(f"{duck.url}/chat/echo", json={"query": "still there"}).status_code == 200
+    assert duck.plugin_pid() == process
+    assert "Traceback" not in duck.log()
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ def test_after_10000_malformed_requests_the_next_good_one_is_answered(local: Run
     ],
 )
 def test_fields_of_megabytes_are_carried_or_refused_and_never_kill_the_plugin(
-    local: RunningWorkbench, body: bytes, status: int, code: str | None
+    duck: RunningWorkbench, body: bytes, status: int, code: str | None
 ) -> None:
-    process = local.plugin_pid()
-    headers = {"X-API-Key": local.key, "Content-Type": "application/json", "Accept": "application/json"}
-    reply = httpx.post(f"{local.url}/chat/echo", content=body, headers=headers, timeout=60)
+    process = duck.plugin_pid()
+    headers = {"X-API-Key": duck.key, "Content-Type": "application/json", "Accept": "application/json"}
+    reply = httpx.post(f"{duck.url}/chat/echo", content=body, headers=headers, timeout=60)
     assert reply.status_code == status, reply.text[:300]
     assert code is None or reply.json()["code"] == code
-    assert local.plugin_pid() == process
+    assert duck.plugin_pid() == process
 
 
 @pytest.mark.parametrize(

@@ -1,106 +1,163 @@
-"""Law 13: Duck ends a run a little before the platform would, and raising the platform's limit lifts Duck's."""
+"""Law 13: Duck ends a run a little before the platform would, and raising the platform's limit lifts Duck's.
+
+All waits are done at once, when the first test begins; each test looks at what one of them came to.
+"""
 
 import json
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-import httpx
 import pytest
 
 from tests.conftest import RunningWorkbench
-from tests.plugin import sse
-from tests.plugin.conftest import caller, hooks_file, listed
+from tests.plugin.conftest import StartWorkbench, caller, hooks_file, listed
 
-KEY = RunningWorkbench.key
-LONG_QUERY = {"query": "word " * 60}
+LONG_QUERY: Final = "word " * 60
 """At a pace of 0.1 s the echo app takes some 6 s for it."""
 
-ROOMY = {
+SILENCE: Final = 23
+"""Seconds that the app `slow` says nothing: beyond the 20 after which a JSON body is kept alive."""
+
+ROOMY: Final = {
     "DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT": "60000",
     "MAX_INVOCATION_TIMEOUT": "60",
     "PLUGIN_MAX_EXECUTION_TIMEOUT": "60",
 }
+PLAIN: Final = {"access_keys": RunningWorkbench.key, "apps": listed("echo", "slow")}
+HOOKS: Final = {"duck": PLAIN, "hurried": {**PLAIN, "run_timeout": "2s"}, "alive": {**PLAIN, "keep_alive": "on"}}
+
+BENCHES: Final[Mapping[str, tuple[Mapping[str, str], tuple[str, ...]]]] = {
+    "reverse call": ({"DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT": "3000"}, ()),
+    "response": ({"PLUGIN_MAX_EXECUTION_TIMEOUT": "3"}, ()),
+    "silence": ({"MAX_INVOCATION_TIMEOUT": "3"}, ()),
+    "roomy": ({}, ()),
+    "remote": ({}, ("--remote",)),
+}
+"""Environment and options."""
 
 
-def _start(
-    start_workbench: Callable[..., RunningWorkbench], environment: dict[str, str], *arguments: str
-) -> RunningWorkbench:
-    pairs = {"WORKBENCH_PACE": "0.1", "WORKBENCH_SLOW_SECONDS": "6", **ROOMY, **environment}
-    flags = [part for name, value in pairs.items() for part in ("--env", f"{name}={value}")]
-    return start_workbench(*flags, *arguments)
+@dataclass
+class Heard:
+    """A reply as it came. head: seconds until its status. pieces: seconds and bytes of each."""
+
+    status: int
+    type: str
+    head: float
+    pieces: list[tuple[float, bytes]] = field(default_factory=list)
+
+    @property
+    def body(self) -> str:
+        return b"".join(piece for _, piece in self.pieces).decode()
+
+    @property
+    def last(self) -> dict[str, Any]:
+        """The last event's data, or the body."""
+        found: dict[str, Any] = json.loads(self.body.rpartition("data: ")[2])
+        return found
+
+    @property
+    def end(self) -> str:
+        """The last event's name."""
+        return self.body.rpartition("event: ")[2].partition("\n")[0]
+
+
+type Calls = dict[tuple[str, str, str, str], Heard]
+"""By workbench, hook, app and `Accept`."""
+
+STREAM: Final = "text/event-stream"
+WHOLE: Final = "application/json"
+
+CALLS: Final = (
+    ("reverse call", "duck", "echo", STREAM),
+    ("reverse call", "duck", "echo", WHOLE),
+    ("response", "duck", "echo", STREAM),
+    ("silence", "duck", "slow", STREAM),
+    ("roomy", "duck", "echo", STREAM),
+    ("roomy", "duck", "slow", STREAM),
+    ("roomy", "alive", "slow", WHOLE),
+    ("remote", "hurried", "echo", STREAM),
+)
+
+
+@pytest.fixture(scope="module")
+def heard(start_workbench: StartWorkbench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Calls]:
+    hooks = hooks_file(tmp_path_factory.mktemp("hooks"), **HOOKS)
+    benches = {}
+    for name, (environment, options) in BENCHES.items():
+        pairs = {"WORKBENCH_PACE": "0.1", "WORKBENCH_SLOW_SECONDS": str(SILENCE), **ROOMY, **environment}
+        flags = [part for variable, value in pairs.items() for part in ("--env", f"{variable}={value}")]
+        benches[name] = start_workbench(*flags, *options, "--quiet", "--hooks", hooks, wait=False)
+    for bench in benches.values():
+        bench.url = bench.wait_for(r"listening on (\S+)/\n")[1]
+    with ThreadPoolExecutor(len(CALLS)) as pool:
+        replies = list(pool.map(lambda call: _hear(benches[call[0]].url.rpartition("/")[0], *call[1:]), CALLS))
+    yield dict(zip(CALLS, replies, strict=True))
+    for bench in benches.values():
+        bench.stop()
+
+
+def _hear(base: str, hook: str, app: str, accept: str) -> Heard:
+    began = time.monotonic()
+    with (
+        caller(f"{base}/{hook}") as client,
+        client.stream("POST", f"/chat/{app}", json={"query": LONG_QUERY}, headers={"Accept": accept}) as reply,
+    ):
+        heard = Heard(reply.status_code, reply.headers["Content-Type"], time.monotonic() - began)
+        heard.pieces.extend((time.monotonic() - began, piece) for piece in reply.iter_bytes())
+    return heard
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "app", "code"),
+    ("bench", "app", "variable", "code"),
     [
-        ("DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT", "3000", "echo", "run_timeout"),
-        ("PLUGIN_MAX_EXECUTION_TIMEOUT", "3", "echo", "response_timeout"),
-        ("MAX_INVOCATION_TIMEOUT", "3", "slow", "silence_timeout"),
+        ("reverse call", "echo", "DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT", "run_timeout"),
+        ("response", "echo", "PLUGIN_MAX_EXECUTION_TIMEOUT", "response_timeout"),
+        ("silence", "slow", "MAX_INVOCATION_TIMEOUT", "silence_timeout"),
     ],
 )
 def test_each_limit_ends_the_stream_in_ducks_words_and_names_its_variable(
-    start_workbench: Callable[..., RunningWorkbench], variable: str, value: str, app: str, code: str
+    heard: Calls, bench: str, app: str, variable: str, code: str
 ) -> None:
-    duck = _start(start_workbench, {variable: value})
-    with caller(duck.url) as client:
-        reply = client.post(f"/chat/{app}", json=LONG_QUERY)
-        last = reply.json() if reply.status_code != 200 else json.loads(reply.text.rpartition("data: ")[2])
-        assert (last["code"], last["status"]) == (code, 504)
-        assert variable in (last.get("message") or last["detail"])
-        assert "killed by timeout" not in reply.text
-        if code == "run_timeout":
-            whole = client.post(f"/chat/{app}", json=LONG_QUERY, headers={"Accept": "application/json"})
-            assert (whole.status_code, whole.json()["code"]) == (504, code)
-            assert whole.json()["conversation_id"]
+    reply = heard[bench, "duck", app, STREAM]
+    assert (reply.last["code"], reply.last["status"]) == (code, 504)
+    assert variable in (reply.last.get("message") or reply.last["detail"])
+    assert "killed by timeout" not in reply.body
 
 
-def test_raised_limits_let_the_same_runs_end(start_workbench: Callable[..., RunningWorkbench]) -> None:
-    duck = _start(start_workbench, {})
-    with caller(duck.url) as client:
-        assert sse.events(client, "/chat/echo", LONG_QUERY)[-1][0] == "end"
-        assert sse.events(client, "/chat/slow", {"query": "x"})[-1][0] == "end"
+def test_a_one_body_reply_that_reaches_a_limit_is_a_504_with_the_conversation(heard: Calls) -> None:
+    reply = heard["reverse call", "duck", "echo", WHOLE]
+    assert (reply.status, reply.last["code"]) == (504, "run_timeout")
+    assert reply.last["conversation_id"]
 
 
-def test_run_timeout_ends_a_run_where_the_daemons_environment_is_not_seen(
-    start_workbench: Callable[..., RunningWorkbench], tmp_path: Path
-) -> None:
-    hooks = hooks_file(tmp_path, duck={"access_keys": KEY, "run_timeout": "2s", "apps": listed("echo")})
-    duck = _start(start_workbench, {}, "--remote", "--hooks", hooks)
-    with caller(duck.url) as client:
-        name, data = sse.events(client, "/chat/echo", LONG_QUERY)[-1]
-        assert (name, data["code"]) == ("error", "run_timeout")
-        assert "run_timeout" in data["message"]
+@pytest.mark.parametrize("app", ["echo", "slow"])
+def test_raised_limits_let_the_same_runs_end(heard: Calls, app: str) -> None:
+    assert heard["roomy", "duck", app, STREAM].end == "end"
 
 
-def test_a_one_body_reply_is_kept_alive_with_white_space(
-    start_workbench: Callable[..., RunningWorkbench], tmp_path: Path
-) -> None:
-    hooks = hooks_file(tmp_path, duck={"access_keys": KEY, "keep_alive": "on", "apps": listed("slow")})
-    duck = _start(start_workbench, {"WORKBENCH_SLOW_SECONDS": "23"}, "--hooks", hooks)
-    began = time.monotonic()
-    pieces: list[tuple[float, bytes]] = []
-    with (
-        caller(duck.url) as client,
-        client.stream("POST", "/chat/slow", json={"query": "x"}, headers={"Accept": "application/json"}) as reply,
-    ):
-        assert reply.status_code == 200
-        pieces.extend((time.monotonic() - began, piece) for piece in reply.iter_bytes())
-    assert pieces[0][1] == b" "
-    assert 19.5 < pieces[0][0] < 22.9  # before the answer
-    assert json.loads(b"".join(piece for _, piece in pieces))["answer"]
+def test_run_timeout_ends_a_run_where_the_daemons_environment_is_not_seen(heard: Calls) -> None:
+    reply = heard["remote", "hurried", "echo", STREAM]
+    assert (reply.end, reply.last["code"]) == ("error", "run_timeout")
+    assert "run_timeout" in reply.last["message"]
 
 
-def test_a_silent_stream_is_kept_alive_from_ten_seconds_on(start_workbench: Callable[..., RunningWorkbench]) -> None:
-    duck = _start(start_workbench, {"WORKBENCH_SLOW_SECONDS": "14"})
-    began = time.monotonic()
-    with caller(duck.url) as client, client.stream("POST", "/chat/slow", json={"query": "x"}) as reply:
-        assert 9.5 < time.monotonic() - began < 13.9  # before the answer
-        assert reply.read().startswith(b": ping\n\n")
+def test_a_one_body_reply_is_kept_alive_with_white_space(heard: Calls) -> None:
+    reply = heard["roomy", "alive", "slow", WHOLE]
+    (came, first), *_ = reply.pieces
+    assert (reply.status, first) == (200, b" ")
+    assert 19.5 < came < SILENCE  # before the answer
+    assert json.loads(reply.body)["answer"]
 
 
-def test_a_failure_within_ten_seconds_is_a_true_status(start_workbench: Callable[..., RunningWorkbench]) -> None:
-    duck = _start(start_workbench, {"MAX_INVOCATION_TIMEOUT": "3"})
-    with caller(duck.url) as client:
-        reply: httpx.Response = client.post("/chat/slow", json={"query": "x"})
-        assert (reply.status_code, reply.headers["content-type"]) == (504, "application/problem+json")
+def test_a_silent_stream_is_kept_alive_from_ten_seconds_on(heard: Calls) -> None:
+    reply = heard["roomy", "duck", "slow", STREAM]
+    assert 9.5 < reply.head < SILENCE  # before the answer
+    assert reply.body.startswith(": ping\n\n")
+
+
+def test_a_failure_within_ten_seconds_is_a_true_status(heard: Calls) -> None:
+    reply = heard["silence", "duck", "slow", STREAM]
+    assert (reply.status, reply.type) == (504, "application/problem+json")

@@ -105,11 +105,4 @@ class Toolbox:
 
 @pytest.fixture
 def tools(duck: RunningWorkbench) -> Toolbox:
-    """Under each way of running the plugin."""
     return Toolbox(duck)
-
-
-@pytest.fixture
-def local_tools(local: RunningWorkbench) -> Toolbox:
-    """Under one of them, for what does not depend on it."""
-    return Toolbox(local)

@@ -12,13 +12,13 @@ def test_empty_credentials_hold(tools: Toolbox) -> None:
     assert tools.check({}).messages == [{"result": True}]
 
 
-def test_cleared_fields_hold(local_tools: Toolbox) -> None:
+def test_cleared_fields_hold(tools: Toolbox) -> None:
     cleared = dict.fromkeys(("apps", "dify_api_url", "dify_api_keys", "files_url", "detail"), "")
-    assert local_tools.check(cleared).messages == [{"result": True}]
+    assert tools.check(cleared).messages == [{"result": True}]
 
 
-def test_apps_and_keys_that_dify_knows_hold(local_tools: Toolbox) -> None:
-    assert local_tools.check(local_tools.keys("echo", "workflow")).messages == [{"result": True}]
+def test_apps_and_keys_that_dify_knows_hold(tools: Toolbox) -> None:
+    assert tools.check(tools.keys("echo", "workflow")).messages == [{"result": True}]
 
 
 @pytest.mark.parametrize(
@@ -54,37 +54,37 @@ def test_apps_and_keys_that_dify_knows_hold(local_tools: Toolbox) -> None:
     ],
 )
 def test_a_fault_is_told_in_a_sentence_when_it_is_saved(
-    local_tools: Toolbox, credentials: dict[str, str], error: str
+    tools: Toolbox, credentials: dict[str, str], error: str
 ) -> None:
-    said = local_tools.check(credentials)
+    said = tools.check(credentials)
     assert (said.error_type, said.error) == ("CredentialsValidateFailedError", error)
     assert "something-secret" not in str(said)
 
 
-def test_a_key_that_dify_refuses_is_told_by_its_apps_alias_and_not_repeated(local_tools: Toolbox) -> None:
-    keys = {**local_tools.keys("echo"), "dify_api_keys": "echo=app-demo-key-echo, workflow=app-of-nobody"}
-    said = local_tools.check(keys)
+def test_a_key_that_dify_refuses_is_told_by_its_apps_alias_and_not_repeated(tools: Toolbox) -> None:
+    keys = {**tools.keys("echo"), "dify_api_keys": "echo=app-demo-key-echo, workflow=app-of-nobody"}
+    said = tools.check(keys)
     assert "workflow" in said.error
     assert "echo" not in said.error
     assert "app-of-nobody" not in str(said)
 
 
-def test_a_kind_that_dify_contradicts_is_told(local_tools: Toolbox) -> None:
+def test_a_kind_that_dify_contradicts_is_told(tools: Toolbox) -> None:
     apps = f'{{"echo": {{"app_id": "{DEMO_APPS["echo"]}", "kind": "workflow"}}}}'
-    said = local_tools.check({**local_tools.keys("echo"), "apps": apps})
+    said = tools.check({**tools.keys("echo"), "apps": apps})
     assert said.error == "apps: the kind of echo is workflow, and Dify says that it is chat."
 
 
 @pytest.mark.parametrize("path", ["/elsewhere", "/v1/v1"])
-def test_an_address_that_is_not_the_service_apis_is_told(local_tools: Toolbox, path: str) -> None:
-    keys = local_tools.keys("echo", "workflow")
-    said = local_tools.check({**keys, "dify_api_url": keys["dify_api_url"].removesuffix("/v1") + path})
+def test_an_address_that_is_not_the_service_apis_is_told(tools: Toolbox, path: str) -> None:
+    keys = tools.keys("echo", "workflow")
+    said = tools.check({**keys, "dify_api_url": keys["dify_api_url"].removesuffix("/v1") + path})
     assert said.error == (
         "Duck's settings have a fault: dify_api_url: what answers there (HTTP 404) is not Dify's Service API."
     )
 
 
-def test_an_address_where_nobody_answers_is_told_of(local_tools: Toolbox) -> None:
+def test_an_address_where_nobody_answers_is_told_of(tools: Toolbox) -> None:
     nobody = "http://127.0.0.1:9/v1"
-    said = local_tools.check({"apps": APPS, "dify_api_url": nobody, "dify_api_keys": "echo=app-demo-key-echo"})
+    said = tools.check({"apps": APPS, "dify_api_url": nobody, "dify_api_keys": "echo=app-demo-key-echo"})
     assert said.error.startswith("echo: ")

@@ -45,9 +45,9 @@ def test_nothing_has_to_be_filled_in() -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_the_declared_outputs_are_those_that_are_said(local_tools: Toolbox, name: str) -> None:
+def test_the_declared_outputs_are_those_that_are_said(tools: Toolbox, name: str) -> None:
     declared = read(name)["output_schema"]["properties"]
-    say = local_tools.run if read(name)["identity"]["name"] == "run_app" else local_tools.run_listed
+    say = tools.run if read(name)["identity"]["name"] == "run_app" else tools.run_listed
     assert declared.keys() == say(alias="echo", query="Hi").variables.keys()
 
 

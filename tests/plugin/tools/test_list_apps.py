@@ -41,26 +41,26 @@ def test_each_app_is_told_with_what_it_is_and_takes_but_none_whose_entry_is_faul
     }
 
 
-def test_an_input_tells_all_that_its_form_says(local_tools: Toolbox) -> None:
-    (app,) = local_tools.list({"apps": f"form={DEMO_APPS['form']}"}).json["apps"]
+def test_an_input_tells_all_that_its_form_says(tools: Toolbox) -> None:
+    (app,) = tools.list({"apps": f"form={DEMO_APPS['form']}"}).json["apps"]
     inputs = {field["name"]: field for field in app["inputs"]}
     color = {"type": "select", "required": True, "options": ["red", "blue"], "max_length": 48}
     assert inputs["color"] == {"name": "color", **color}
     assert inputs["document"]["file_types"] == ["document", "image"]
 
 
-def test_the_input_for_the_user_is_not_the_callers(local_tools: Toolbox) -> None:
+def test_the_input_for_the_user_is_not_the_callers(tools: Toolbox) -> None:
     apps = f'{{"write": {{"app_id": "{DEMO_APPS["workflow"]}", "user": "text"}}}}'
-    assert local_tools.list({"apps": apps}).json["apps"][0]["inputs"] == []
+    assert tools.list({"apps": apps}).json["apps"][0]["inputs"] == []
 
 
-def test_an_app_with_a_key_is_described_by_the_service_api(local_tools: Toolbox) -> None:
-    apps = {app["alias"]: app["kind"] for app in local_tools.list(local_tools.keys("agent", "completion")).json["apps"]}
+def test_an_app_with_a_key_is_described_by_the_service_api(tools: Toolbox) -> None:
+    apps = {app["alias"]: app["kind"] for app in tools.list(tools.keys("agent", "completion")).json["apps"]}
     assert (apps["agent"], apps["completion"]) == ("agent-chat", "completion")
 
 
-def test_where_no_apps_are_listed_it_says_where_to_list_them(local_tools: Toolbox) -> None:
-    said = local_tools.list({})
+def test_where_no_apps_are_listed_it_says_where_to_list_them(tools: Toolbox) -> None:
+    said = tools.list({})
     assert said.text == (
         "No apps are listed. Whoever has authorized Duck under Tools in Dify lists them there, as alias=app_id."
     )

@@ -48,8 +48,8 @@ def test_each_kind_of_app_answers(
     assert said.variables == {name: told[name] for name in ("conversation_id", "status", "outputs")}
 
 
-def test_the_json_comes_once_and_last_with_all_its_members(local_tools: Toolbox) -> None:
-    said = local_tools.run(alias="echo", query="Hi")
+def test_the_json_comes_once_and_last_with_all_its_members(tools: Toolbox) -> None:
+    said = tools.run(alias="echo", query="Hi")
     assert [message["type"] for message in said.messages if message["type"] != "text"] == [*["variable"] * 3, "json"]
     assert said.messages[-1]["type"] == "json"
     assert set(said.json) == {"status", "conversation_id", "outputs", "files", "sources", "usage"}
@@ -68,26 +68,26 @@ def test_tokens_leave_together_and_none_is_lost(tools: Toolbox) -> None:
     assert len(said.of("text")) < 500
 
 
-def test_a_replaced_answer_is_said_to_be_one_and_told_alone_in_the_json(local_tools: Toolbox) -> None:
-    said = local_tools.run(alias="moderated", query="Hi")
+def test_a_replaced_answer_is_said_to_be_one_and_told_alone_in_the_json(tools: Toolbox) -> None:
+    said = tools.run(alias="moderated", query="Hi")
     assert said.text.endswith("\n\n[The app replaced the text above:]\nOUTPUT BLOCKED by policy.")
     assert said.json["answer"] == "OUTPUT BLOCKED by policy."
 
 
-def test_a_paused_run_says_that_a_human_is_awaited_and_gives_no_form_away(local_tools: Toolbox) -> None:
-    said = local_tools.run(alias="paused", inputs={"text": "x"})
+def test_a_paused_run_says_that_a_human_is_awaited_and_gives_no_form_away(tools: Toolbox) -> None:
+    said = tools.run(alias="paused", inputs={"text": "x"})
     assert said.text == "The app waits for a human, so it has given no answer yet. Someone has to answer it in Dify."
     assert said.json["status"] == "paused"
     assert "form_token" not in str(said.messages)
 
 
-def test_what_a_model_thinks_is_no_part_of_the_answer(local_tools: Toolbox) -> None:
-    said = local_tools.run(alias="reasoning", query="Hi")
+def test_what_a_model_thinks_is_no_part_of_the_answer(tools: Toolbox) -> None:
+    said = tools.run(alias="reasoning", query="Hi")
     assert said.text == "After some thought: you said Hi"
 
 
-def test_files_are_such_that_dify_fetches_them_behind_the_text(local_tools: Toolbox) -> None:
-    said = local_tools.run(alias="form", inputs=EVERY_INPUT)
+def test_files_are_such_that_dify_fetches_them_behind_the_text(tools: Toolbox) -> None:
+    said = tools.run(alias="form", inputs=EVERY_INPUT)
     files = [message for message in said.messages if message["type"] in ("link", "image")]
     assert files == [
         {"type": "image", "message": {"text": "https://files.example/doc.txt"}, "meta": {"mime_type": "text/plain"}},
@@ -97,9 +97,9 @@ def test_files_are_such_that_dify_fetches_them_behind_the_text(local_tools: Tool
     assert [file["filename"] for file in said.json["files"]] == ["doc.txt", "cat.png"]
 
 
-def test_an_answer_of_the_longest_lines_arrives_whole(local_tools: Toolbox) -> None:
+def test_an_answer_of_the_longest_lines_arrives_whole(tools: Toolbox) -> None:
     query = "\x01" * 500_000  # takes six times as much as JSON, and a line of 5 MiB would end the plugin
-    said = local_tools.run(alias="echo", query=query)
+    said = tools.run(alias="echo", query=query)
     assert said.text == f"You said: {query} (turn 1)"
     assert max(len(message["text"]) for message in said.of("text")) <= 200_000
 
@@ -145,23 +145,21 @@ def picked(alias: str, **inputs: Any) -> dict[str, Any]:
         pytest.param({"alias": "workflow", "inputs": " ", "query": "x"}, APPS, "You wrote: x", id="blank inputs"),
     ],
 )
-def test_the_app_and_its_inputs_are_found(
-    local_tools: Toolbox, parameters: dict[str, Any], apps: str, text: str
-) -> None:
-    said = local_tools.run(credentials={"apps": apps} if apps else {}, **parameters)
+def test_the_app_and_its_inputs_are_found(tools: Toolbox, parameters: dict[str, Any], apps: str, text: str) -> None:
+    said = tools.run(credentials={"apps": apps} if apps else {}, **parameters)
     assert (said.error, said.text) == ("", text)
 
 
-def test_the_settings_of_a_listed_app_hold_also_when_it_is_picked(local_tools: Toolbox) -> None:
+def test_the_settings_of_a_listed_app_hold_also_when_it_is_picked(tools: Toolbox) -> None:
     apps = f'{{"named": {{"app_id": "{DEMO_APPS["form"]}", "kind": "workflow", "query": "about"}}}}'
     rest = {name: value for name, value in EVERY_INPUT.items() if name != "about"}
-    said = local_tools.run(credentials={"apps": apps}, app=picked("form"), query="from the query", inputs=rest)
+    said = tools.run(credentials={"apps": apps}, app=picked("form"), query="from the query", inputs=rest)
     assert said.json["outputs"]["about"] == "from the query"
 
 
-def test_the_user_goes_to_the_input_that_takes_one_whatever_the_call_says(local_tools: Toolbox) -> None:
+def test_the_user_goes_to_the_input_that_takes_one_whatever_the_call_says(tools: Toolbox) -> None:
     apps = f'{{"named": {{"app_id": "{DEMO_APPS["workflow"]}", "user": "text"}}}}'
-    said = local_tools.run(credentials={"apps": apps}, call={"user_id": ANN}, alias="named", inputs={"text": "Eve"})
+    said = tools.run(credentials={"apps": apps}, call={"user_id": ANN}, alias="named", inputs={"text": "Eve"})
     assert said.text == f"You wrote: {ANN}"
 
 
@@ -293,14 +291,14 @@ def test_a_failure_says_in_a_sentence_what_is_wrong_and_what_to_do(
     ],
 )
 def test_credentials_that_do_not_serve_are_told_of(
-    local_tools: Toolbox, credentials: dict[str, str], parameters: dict[str, Any], error: str
+    tools: Toolbox, credentials: dict[str, str], parameters: dict[str, Any], error: str
 ) -> None:
-    assert local_tools.run(credentials=credentials, **parameters).error == error
+    assert tools.run(credentials=credentials, **parameters).error == error
 
 
-def test_what_the_app_reported_is_told_where_the_credentials_say_so(local_tools: Toolbox) -> None:
+def test_what_the_app_reported_is_told_where_the_credentials_say_so(tools: Toolbox) -> None:
     without, with_it = (
-        local_tools.run(credentials={"apps": APPS, "detail": detail}, alias="failing", query="x").error
+        tools.run(credentials={"apps": APPS, "detail": detail}, alias="failing", query="x").error
         for detail in ("answer", "progress")
     )
     assert "It reported:" not in without
@@ -316,8 +314,8 @@ def test_what_was_said_before_a_failure_stays_said(tools: Toolbox) -> None:
 @pytest.mark.parametrize(
     ("alias", "error_type"), [("failing", "InvokeServerUnavailableError"), ("none", "InvokeBadRequestError")]
 )
-def test_a_failure_is_of_a_type_whose_text_alone_dify_shows(local_tools: Toolbox, alias: str, error_type: str) -> None:
-    assert local_tools.run(alias=alias, query="x").error_type == error_type
+def test_a_failure_is_of_a_type_whose_text_alone_dify_shows(tools: Toolbox, alias: str, error_type: str) -> None:
+    assert tools.run(alias=alias, query="x").error_type == error_type
 
 
 # -- Conversations -------------------------------------------------------------------------------------------------
@@ -343,8 +341,8 @@ def test_a_conversation_goes_on(tools: Toolbox, alias: str) -> None:
         pytest.param({"user_id": ANN, "workspace": "another"}, "echo", id="another workspace"),
     ],
 )
-def test_a_conversation_is_its_users_alone(local_tools: Toolbox, call: dict[str, str], alias: str) -> None:
-    said = local_tools.run(call=call, alias=alias, query="two", conversation_id=begun(local_tools))
+def test_a_conversation_is_its_users_alone(tools: Toolbox, call: dict[str, str], alias: str) -> None:
+    said = tools.run(call=call, alias=alias, query="two", conversation_id=begun(tools))
     assert said.error.startswith("There is no conversation with this conversation_id")
 
 
@@ -367,18 +365,18 @@ def test_an_app_with_a_key_is_called_at_the_service_api(
     assert (said.error, text in said.text) == ("", True)
 
 
-def test_the_service_api_is_told_the_user_as_the_tools(local_tools: Toolbox) -> None:
-    said = local_tools.run(credentials=local_tools.keys("mirror"), call={"user_id": ANN}, alias="mirror", query="Hi")
+def test_the_service_api_is_told_the_user_as_the_tools(tools: Toolbox) -> None:
+    said = tools.run(credentials=tools.keys("mirror"), call={"user_id": ANN}, alias="mirror", query="Hi")
     assert f"tool:{ANN}" in said.text
 
 
-def test_a_conversation_by_a_key_goes_on(local_tools: Toolbox) -> None:
-    keys, call = local_tools.keys("echo"), {"user_id": ANN}
-    handle = local_tools.run(credentials=keys, call=call, alias="echo", query="one").json["conversation_id"]
-    said = local_tools.run(credentials=keys, call=call, alias="echo", query="two", conversation_id=handle)
+def test_a_conversation_by_a_key_goes_on(tools: Toolbox) -> None:
+    keys, call = tools.keys("echo"), {"user_id": ANN}
+    handle = tools.run(credentials=keys, call=call, alias="echo", query="one").json["conversation_id"]
+    said = tools.run(credentials=keys, call=call, alias="echo", query="two", conversation_id=handle)
     assert said.text == "You said: two (turn 2)"
 
 
-def test_a_text_generator_needs_a_key(local_tools: Toolbox) -> None:
-    said = local_tools.run(alias="completion", inputs={"query": "Hi", "tone": "dry"})
+def test_a_text_generator_needs_a_key(tools: Toolbox) -> None:
+    said = tools.run(alias="completion", inputs={"query": "Hi", "tone": "dry"})
     assert "dify_api_keys" in said.error

@@ -9,11 +9,11 @@ def test_an_app_is_run_by_its_alias(tools: Toolbox) -> None:
     assert (said.error, said.text) == ("", "You said: Hi (turn 1)")
 
 
-def test_an_app_that_a_model_names_by_the_picker_is_not_run(local_tools: Toolbox) -> None:
+def test_an_app_that_a_model_names_by_the_picker_is_not_run(tools: Toolbox) -> None:
     elsewhere = {"app_id": DEMO_APPS["workflow"], "inputs": {"text": "x"}}
-    said = local_tools.run_listed(alias="echo", query="Hi", app=elsewhere)
+    said = tools.run_listed(alias="echo", query="Hi", app=elsewhere)
     assert said.text == "You said: Hi (turn 1)"
-    unnamed = local_tools.run_listed(query="Hi", app=elsewhere)
+    unnamed = tools.run_listed(query="Hi", app=elsewhere)
     aliases = ", ".join([*DEMO_APPS, *TEST_APPS])
     assert unnamed.error.startswith("The call names no app. Give one of ")
     assert unnamed.error.removesuffix(".").rpartition(" ")[2] in aliases
