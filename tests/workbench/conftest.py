@@ -86,6 +86,7 @@ class Bench:
         self,
         *,
         remote: bool = False,
+        serverless: bool = False,
         start: bool = True,
         reload: bool = False,
         replicas: int = 1,
@@ -107,6 +108,7 @@ class Bench:
             {**os.environ, **(environment or {})},
             port=0,
             remote=remote,
+            serverless=serverless,
             start=start,
             reload=reload,
             replicas=replicas,
@@ -239,7 +241,8 @@ def make_bench() -> Iterator[Callable[..., Bench]]:
         yield make
 
 
-def _shared(**options: Any) -> Iterator[Bench]:
+def shared(**options: Any) -> Iterator[Bench]:
+    """For a fixture: a bench that is up, and ends with it."""
     bench = Bench(**options)
     try:
         bench.wait_for("listening on")
@@ -250,19 +253,19 @@ def _shared(**options: Any) -> Iterator[Bench]:
 
 @pytest.fixture(scope="session")
 def stdio_bench() -> Iterator[Bench]:
-    yield from _shared()
+    yield from shared()
 
 
 @pytest.fixture(scope="session")
 def remote_bench() -> Iterator[Bench]:
-    yield from _shared(remote=True)
+    yield from shared(remote=True)
 
 
 @pytest.fixture(scope="session")
 def hasty_bench() -> Iterator[Bench]:
     """One whose operator has shortened the clocks of law 13."""
     clocks = {"DIFY_BACKWARDS_INVOCATION_READ_TIMEOUT": "700", "PLUGIN_MAX_EXECUTION_TIMEOUT": "2"}
-    yield from _shared(environment=clocks)
+    yield from shared(environment=clocks)
 
 
 @pytest.fixture(params=["stdio", "remote"])

@@ -22,7 +22,7 @@ import pytest
 
 from workbench import laws
 from workbench.app import END_USER_ID
-from workbench.channel import Channel
+from workbench.channel import Channel, Sender
 from workbench.laws import Clocks, read_clocks
 from workbench.lines import read_turns
 from workbench.reply import Reply
@@ -411,8 +411,9 @@ def test_a_plugin_without_a_heartbeat_is_given_up(*, greeted: bool, limits: dict
             reader.feed_data(
                 b'{"author":"a","name":"n","version":"1","resource":{}}\n\n{"event":"heartbeat","data":{}}\n'
             )
-        writer = create_autospec(asyncio.StreamWriter)
-        channel = Channel(reader, writer, StdioGreeting(), **limits, longest_line=None, knows_sessions=True)
+        channel = Channel(
+            reader, create_autospec(Sender), StdioGreeting(), **limits, longest_line=None, knows_sessions=True
+        )
         terminal = Terminal(StringIO())
         reverse = ReverseCalls({}, Storage(), Runs(), Clocks(1, 1), terminal)
         return await Runtime(channel, reverse, terminal, lambda _: None).serve()
