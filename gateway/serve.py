@@ -1,6 +1,8 @@
 """The one way through: a request comes in, is authenticated, read, started, and leaves as a response.
 
 Nothing raises out of here (law 4): what is foreseen is a `DuckError`, and everything else becomes `internal_error`.
+
+MCP is loaded by the first request for it: its types and schemas take as long as a third of all the rest of Duck.
 """
 
 import time
@@ -10,7 +12,7 @@ from typing import Any, Final
 from dify_plugin.core.runtime import Session
 from werkzeug import Request, Response
 
-from gateway import access, hook_route, mcp, openapi, routes, settings
+from gateway import access, hook_route, openapi, routes, settings
 from gateway.about import about
 from gateway.access import Caller
 from gateway.detail import Detail
@@ -23,7 +25,6 @@ from gateway.overview import overview
 from gateway.page import is_built, is_navigation, page, page_file
 from gateway.protocols import classic, dify, native
 from gateway.protocols.dify.paths import dify_path
-from gateway.protocols.mcp.errors import shape_of as mcp_shape_of
 from gateway.protocols.native import members
 from gateway.protocols.openai import chat, responses
 from gateway.protocols.openai import errors as openai_errors
@@ -124,11 +125,9 @@ def _respond(exchange: Exchange, match: Match | None) -> Response:
     if match.route is Route.HOOKS:  # a signature is the key
         return hook_route.answer(exchange, match.app_id)
     if match.route is Route.MCP:
-        mcp.check_origin(request.headers, exchange.chosen.origins)  # before the key, as the protocol has it
+        return _mcp(exchange, match.app_id)
     caller = _admit(exchange)
     match match.route:
-        case Route.MCP:
-            return mcp.answer(exchange, caller, match.app_id)
         case Route.TOKENS:
             return _token(exchange, caller)
         case Route.MODELS | Route.MODEL:
@@ -137,6 +136,13 @@ def _respond(exchange: Exchange, match: Match | None) -> Response:
             return answer_of_dify(exchange, caller, match.app_id)
     protocol = _PROTOCOLS.get(match.route, _NATIVE)
     return answer_of_app(exchange, protocol, caller, match.app_id, lambda error: _shaped(exchange, error).body)
+
+
+def _mcp(exchange: Exchange, app_id: str | None) -> Response:
+    from gateway import mcp  # noqa: PLC0415 - see above
+
+    mcp.check_origin(exchange.request.headers, exchange.chosen.origins)  # before the key, as the protocol has it
+    return mcp.answer(exchange, _admit(exchange), app_id)
 
 
 def _told_to_anyone(exchange: Exchange, match: Match) -> Response:
@@ -242,7 +248,7 @@ def _shape(exchange: Exchange) -> Shape:
     if exchange.shape:
         return exchange.shape
     if exchange.route is Route.MCP or (exchange.route is None and routes.is_mcps(exchange.request.path)):
-        return _MCP_SHAPE
+        return _mcp_shape()
     if exchange.route in _PROTOCOLS:
         return _PROTOCOLS[exchange.route].shape
     if dify_path(exchange.request.path):
@@ -251,5 +257,10 @@ def _shape(exchange: Exchange) -> Shape:
     return openai_errors.shape if is_openais else _NATIVE.shape
 
 
-_MCP_SHAPE: Final = mcp_shape_of(None)
+def _mcp_shape() -> Shape:
+    from gateway.protocols.mcp.errors import shape_of  # noqa: PLC0415 - see above
+
+    return shape_of(None)
+
+
 _MODELS: Final = frozenset({Route.MODELS, Route.MODEL})
