@@ -56,6 +56,9 @@ LAWS: Final = {
     "HEARTBEAT_LIMIT": "test_a_plugin_without_a_heartbeat_is_given_up",
     "REMOTE_HEARTBEAT_LIMIT": "test_a_plugin_without_a_heartbeat_is_given_up",
     "HANDSHAKE_LIMIT": "test_a_plugin_without_a_heartbeat_is_given_up",
+    "SERVERLESS_REQUEST_LIMIT": "test_a_request_over_5_mib_is_a_500_that_no_copy_sees",
+    "TRANSACTION_LIMIT": "test_a_call_over_6_mib_is_refused",
+    "TRANSACTION_HEARTBEAT": "test_empty_lines_keep_the_answer_to_a_call_alive",
     "STORAGE_KEY_LIMIT": "test_a_storage_key_is_checked",
     "STORAGE_LIMIT": "test_a_value_over_the_quota_is_an_error_but_kept",
 }

@@ -24,9 +24,9 @@ MOST_SECONDS: Final = 170
 
 
 @pytest.fixture(scope="module")
-def endpoint(local: RunningWorkbench) -> str:
+def endpoint(duck: RunningWorkbench) -> str:
     """The address of the endpoint; a tool is given the key apart from it."""
-    return f"{local.url.rpartition('/')[0]}/{HOOK}"
+    return f"{duck.url.rpartition('/')[0]}/{HOOK}"
 
 
 def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
