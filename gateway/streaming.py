@@ -27,6 +27,7 @@ from gateway.limits import (
     silence_timeout_error,
 )
 from gateway.log import logger
+from runtime.waiting import Waiting
 
 FIRST_EVENT_WAIT: Final = 10.0
 """Seconds that a streaming reply waits for the event that decides its status (DESIGN section 2)."""
@@ -97,7 +98,7 @@ class Run:
         self._limits = limits
         self._on_end = on_end
         self._waiting: deque[Event] = deque()
-        self._signal = Signal()
+        self._news = Waiting()
         self._over = Signal()
         self._is_told = self._has_ended = self._is_over = False
         self._last_event = self._last_chunk = time.monotonic()
@@ -178,8 +179,6 @@ class Run:
         if not self._waiting:
             return Silence()
         event = self._waiting.popleft()
-        if not self._waiting:
-            self._signal.clear()
         if event.__class__ is not Text:
             self._is_told = isinstance(event, _ENDINGS)
         return event
@@ -187,7 +186,7 @@ class Run:
     def _await(self, max_wait: float) -> None:
         """Waits for an event; when a limit is reached first, gives the run up, with its `Failed` as the last event."""
         if not self._waiting:
-            self._signal.wait(max(0.0, min(max_wait, self._deadline - time.monotonic())))
+            self._news.wait(min(max_wait, self._deadline - time.monotonic()))
         if time.monotonic() >= self._deadline:
             self._put(Failed(self._reached()(self._limits)))
             self.stop()
@@ -219,6 +218,8 @@ class Run:
                 self._put(event)
                 if self._is_over:  # given up: a source that never waits would not notice
                     return
+                if self.seen == 1:
+                    gevent.sleep(0)  # the reply begins with this event, whatever has come behind it
                 turn.go_on(self._last_event)
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller must get an ending
             logger.error("request %s: reading the run failed: %s", self.name, place_of(error))
@@ -236,9 +237,8 @@ class Run:
         if self.seen == 1:
             self._run_deadline = self._last_event + self._limits.run
             self._hard_deadline = min(self._hard_deadline, self._run_deadline)
-        if not self._waiting:
-            self._signal.set()
         self._waiting.append(event)
+        self._news.wake()
 
     def _watch(self, watch: Callable[[], None]) -> None:
         watch()
@@ -249,6 +249,7 @@ class Run:
         if not self._is_over:
             self._is_over = True
             self._over.set()
+            self._news.close()
             if self._watcher is not None and self._watcher is not gevent.getcurrent():
                 self._watcher.kill(block=False)
             self._on_end()

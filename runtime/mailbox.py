@@ -3,13 +3,13 @@
 Owns the waiting: what an answer costs does not depend on how many others wait. Knows nothing of what answers say.
 """
 
-import time
 from collections import deque
 from typing import Any, Final
 
 from dify_plugin.core.entities.plugin.io import PluginInStream, PluginInStreamEvent
 from dify_plugin.core.server.__base.filter_reader import FilterReader
-from gevent.hub import Waiter, get_hub
+
+from runtime.waiting import Waiting
 
 ANSWER: Final = PluginInStreamEvent.BackwardInvocationResponse
 
@@ -25,17 +25,16 @@ class Closed(Exception):
 class Mailbox:
     """The answers to one call, in the order they came. Read by one greenlet."""
 
+    __slots__ = ("_answers", "_is_closed", "_waiting")
+
     def __init__(self) -> None:
         self._answers: deque[Any] = deque()
-        self._hub = get_hub()
-        self._waiter: Waiter[None] | None = None
-        self._waits_since = 0.0
-        self._alarm: Any = None
+        self._waiting = Waiting()
         self._is_closed = False
 
     def put(self, answer: Any) -> None:
         self._answers.append(answer)
-        self._wake()
+        self._waiting.wake()
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -43,54 +42,15 @@ class Mailbox:
     def close(self) -> None:
         """Lets the reader have what has come, and then `Closed`."""
         self._is_closed = True
-        self._stop_alarm()
-        self._wake()
+        self._waiting.close()
 
     def take(self, patience: float) -> Any:
         """The next answer. Raises `TimeoutError` after so many seconds without one, and `Closed`."""
-        if not self._answers:
-            self._wait(patience)
+        if not self._answers and not self._is_closed:
+            self._waiting.wait(patience)
         if self._answers:
             return self._answers.popleft()
         raise Closed if self._is_closed else TimeoutError
-
-    def _wait(self, patience: float) -> None:
-        if self._is_closed:
-            return
-        self._waits_since = time.monotonic()
-        if self._alarm is None:  # one for many waits: to set it anew for each would cost more than the wait
-            self._set_alarm(patience, patience)
-        self._waiter = Waiter(self._hub)
-        try:
-            self._waiter.get()
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        """In the loop's next turn: the reader's turn is not to begin inside the giver's."""
-        if self._waiter is not None:
-            self._hub.loop.run_callback(self._waiter.switch, None)
-            self._waiter = None
-
-    def _set_alarm(self, after: float, patience: float) -> None:
-        self._alarm = self._hub.loop.timer(after)
-        self._alarm.start(self._look, patience)
-
-    def _stop_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.close()
-            self._alarm = None
-
-    def _look(self, patience: float) -> None:
-        """Ends a wait that has lasted too long; looks again when one that began later would have."""
-        self._stop_alarm()
-        if self._waiter is None:
-            return
-        left = self._waits_since + patience - time.monotonic()
-        if left > 0:
-            self._set_alarm(left, patience)
-        else:
-            self._wake()
 
 
 class Mailboxes(FilterReader):

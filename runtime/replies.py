@@ -37,9 +37,11 @@ def invoke_endpoint(refuse: Refuse, drain: Callable[[], None]) -> Invoke:
             return
         yield head
         chunks = Chunks(session.writer, session.session_id)
-        for number, chunk in enumerate(body):
+        has_begun = False
+        for chunk in body:
             chunks.send(_bytes(chunk))
-            if number == 0:
+            if not has_begun:
+                has_begun = True
                 drain()  # from here on a reply counts how long its end must wait (law 9)
 
     return invoke
