@@ -90,6 +90,11 @@ class Service:
         shown: dict[str, Any] = self.http.request(method, self.control_url, params=params, json=body).json()
         return shown
 
+    def forget(self) -> None:
+        """Heals it, and forgets all runs, also those that were left and don't know it yet."""
+        self.wait_until(lambda shown: shown["busy"] == 0)
+        self.control("DELETE")
+
     def wait_until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """What the control shows, once it holds."""
         deadline = time.monotonic() + WAIT_SECONDS
@@ -144,9 +149,9 @@ def one_service() -> Iterator[Service]:
 @pytest.fixture
 def service(one_service: Service) -> Iterator[Service]:
     """Well, and with nothing remembered of earlier requests; conversations stay, so a test takes users of its own."""
-    one_service.control("DELETE")
+    one_service.forget()
     yield one_service
-    one_service.control("DELETE")
+    one_service.forget()
 
 
 @pytest.fixture
