@@ -18,6 +18,9 @@ NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-
 
 KEY: Final = RunningWorkbench.key
 
+SLOW: Final = 8 * 1024
+"""Bytes per second."""
+
 PATIENCE: Final = 60_000
 """Milliseconds for what must come, on a machine with much else to do."""
 
@@ -46,6 +49,13 @@ class Visit:
     def open_with(self, key: str) -> None:
         self.page.fill("#key", key)
         self.page.click("#enter button[type=submit]")
+
+    def slow_down(self) -> None:
+        """From now on replies come over a slow network, on which 5,000 tokens take half a minute."""
+        session = self.page.context.new_cdp_session(self.page)
+        slow = {"offline": False, "latency": 0, "uploadThroughput": -1, "downloadThroughput": SLOW}
+        session.send("Network.enable")
+        session.send("Network.emulateNetworkConditions", slow)
 
     def choose(self, alias: str) -> None:
         self.page.click(f"#apps .name:text-is('{alias}')")

@@ -22,6 +22,7 @@ def filled_in(visit: Visit) -> None:
 
 
 def test_a_conversation_begun_anew_during_a_run_has_nothing_of_the_old_one(opened: Visit) -> None:
+    opened.slow_down()
     opened.choose("long")
     opened.say("go")
     opened.page.wait_for_selector(".answer:has-text('tok20')")

@@ -55,6 +55,7 @@ def test_a_late_reply_to_an_earlier_key_opens_nothing(visit: Visit) -> None:
 
 
 def test_a_wrong_key_ends_what_the_one_before_ran(opened: Visit) -> None:
+    opened.slow_down()
     opened.choose("long")
     opened.say("go")
     opened.page.wait_for_selector(".answer:has-text('tok20')")

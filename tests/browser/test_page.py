@@ -104,6 +104,7 @@ def test_a_failure_is_a_sentence_behind_what_had_come(opened: Visit) -> None:
 
 
 def test_a_run_can_be_stopped(opened: Visit) -> None:
+    opened.slow_down()
     opened.choose("long")
     opened.say("go")
     opened.page.wait_for_selector(".answer:has-text('tok20')")
