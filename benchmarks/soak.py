@@ -1,6 +1,6 @@
 """Eight hours' worth of events, one answer after the other, and what the plugin holds after each hour.
 
-An hour is 36,000 tokens: what one model says at 10 tokens a second. Time itself is not compressed: what a plugin does
+An hour is 144,000 tokens: what four streams say at 10 tokens a second. Time itself is not compressed: what a plugin does
 once a minute, it does less often here.
 """
 
@@ -26,7 +26,7 @@ class Hours:
     tokens: int
 
 
-EIGHT: Final = Hours(8, 4, 30, 300)
+EIGHT: Final = Hours(8, 16, 30, 300)
 
 EDGE: Final = 3
 """Hours of which the median is taken: the heap itself comes and goes by some MiB (measured: 89 to 98)."""
