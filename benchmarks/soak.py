@@ -1,7 +1,7 @@
 """Eight hours' worth of events, one answer after the other, and what the plugin holds after each hour.
 
-An hour is 144,000 tokens: what four streams say at 10 tokens a second. Time itself is not compressed: what a plugin does
-once a minute, it does less often here.
+An hour is 144,000 tokens: what four streams say at 10 tokens a second. Time itself is not compressed: what a plugin
+does once a minute, it does less often here.
 """
 
 import statistics
