@@ -9,6 +9,7 @@ from dify_plugin.core.plugin_executor import PluginExecutor
 from dify_plugin.core.runtime import Session
 from werkzeug import Request, Response
 
+from runtime.memory import Breaks
 from runtime.messages import Chunks
 from runtime.requests import Unreadable, read_request
 
@@ -25,26 +26,35 @@ def invoke_endpoint(refuse: Refuse, drain: Callable[[], None]) -> Invoke:
 
     drain: returns when what was written has left.
     """
+    breaks = Breaks()
 
     def invoke(
         self: PluginExecutor, session: Session, data: EndpointInvokeRequest
     ) -> Generator[dict[str, object], None, None]:
-        response = _response(self, session, data, refuse)
-        body = response.response
-        head: dict[str, object] = {"status": response.status_code, "headers": dict(response.headers.items())}
-        if not isinstance(body, Generator):
-            yield {**head, "result": _whole(body)}
-            return
-        yield head
-        chunks = Chunks(session.writer, session.session_id)
-        has_begun = False
-        for chunk in body:
-            chunks.send(_bytes(chunk))
-            if not has_begun:
-                has_begun = True
-                drain()  # from here on a reply counts how long its end must wait (law 9)
+        breaks.begin()
+        try:
+            yield from _messages(_response(self, session, data, refuse), session, drain)
+        finally:
+            breaks.end()
 
     return invoke
+
+
+def _messages(response: Response, session: Session, drain: Callable[[], None]) -> Generator[dict[str, object]]:
+    """What the SDK sends for a response; the chunks of one that streams leave by themselves."""
+    body = response.response
+    head: dict[str, object] = {"status": response.status_code, "headers": dict(response.headers.items())}
+    if not isinstance(body, Generator):
+        yield {**head, "result": _whole(body)}
+        return
+    yield head
+    chunks = Chunks(session.writer, session.session_id)
+    has_begun = False
+    for chunk in body:
+        chunks.send(_bytes(chunk))
+        if not has_begun:
+            has_begun = True
+            drain()  # from here on a reply counts how long its end must wait (law 9)
 
 
 def _response(executor: PluginExecutor, session: Session, data: EndpointInvokeRequest, refuse: Refuse) -> Response:
