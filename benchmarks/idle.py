@@ -12,7 +12,7 @@ from benchmarks.load import calls_of, read_back, warm_up
 from benchmarks.plugin_process import PluginProcess
 
 REQUESTS: Final = 9
-"""One after the other; Duck pauses for 0.1 s before it ends each (law 9)."""
+"""One after the other; Duck pauses for 0.2 s before it ends each (law 9)."""
 
 _TOKENS: Final = 20
 

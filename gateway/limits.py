@@ -29,7 +29,7 @@ MARGIN: Final = 0.02
 """Part of a limit that Duck leaves: it ends a stream at 98 % of the platform's time (own choice: 4.8 s of 240 s)."""
 
 LEAST_MARGIN: Final = 0.5
-"""Seconds; a frame may be held for 250 ms, and an end waits for 120 ms."""
+"""Seconds; a frame may be held for 250 ms, and an end waits for 200 ms."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,13 +51,12 @@ the daemon's queue of 128, however fast the app is (law 8; measured in benchmark
 MIN_HOLD: Final = 0.002
 """Seconds; holding for less saves no chunk and costs a timer."""
 
-MIN_STREAM: Final = 0.12
+MIN_STREAM: Final = 0.2
 """Seconds between the first chunk and the end (law 9: 20 ms is not enough under remote debugging, 50 ms is, of a daemon
-that reads at once; one that waits for the processor reads the first chunk some 50 ms later, and the end with it).
-"""
+that reads at once; one that waits for the processor reads the first chunk up to 100 ms later, and the end with it)."""
 
 TRANSIT: Final = 5_000_000
-"""Bytes per second that surely get from here to the daemon's reader, which the 120 ms above are counted from: megabytes
+"""Bytes per second that surely get from here to the daemon's reader, which the 200 ms above are counted from: megabytes
 wait in between (measured under remote debugging: 1 MiB takes about 60 ms to be read)."""
 
 CLOSING_WAIT: Final = 5.0

@@ -124,7 +124,7 @@ def busy(gaps: list[float]) -> float:
 
 
 def test_the_numbers_are_those_of_the_design() -> None:
-    assert (FIRST_EVENT_WAIT, HEARTBEAT, MAX_CHUNK, MAX_HOLD, MIN_STREAM) == (10, 15, 1024 * 1024, 0.25, 0.12)
+    assert (FIRST_EVENT_WAIT, HEARTBEAT, MAX_CHUNK, MAX_HOLD, MIN_STREAM) == (10, 15, 1024 * 1024, 0.25, 0.2)
 
 
 # -- Order and chunks ----------------------------------------------------------------------------------------------
