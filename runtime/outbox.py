@@ -26,14 +26,14 @@ which one turn of the loop hands over what the pipe holds; with its usual 64 KiB
 _thread_id: Final = get_original("_thread", "get_ident")
 """The system's thread; gevent's own is the greenlet's."""
 
-READY: Final = 2
+WRITABLE: Final = 2
 """libev's number for "can be written" (gevent: `loop.io`)."""
 
 
 class Outbox(io.TextIOBase):
     """A text file for `sys.stdout`: what is written is on its way, `flush` need not be called.
 
-    Raises OSError from `write` when nobody reads any more.
+    Raises from `write` `TypeError` for what is no text, and `OSError` when nobody reads any more.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -47,19 +47,22 @@ class Outbox(io.TextIOBase):
         self._hub = get_hub()
         self._thread = _thread_id()
         self._is_watched = False
-        self._ready = self._hub.loop.io(descriptor, READY)
+        self._ready = self._hub.loop.io(descriptor, WRITABLE)
         if _can_wait(descriptor):
             _widen(descriptor)
             os.set_blocking(descriptor, False)
 
     def write(self, text: str) -> int:
+        """Waits only behind a line's end: what others write meanwhile is not to stand in the middle of a line."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         if self._failure is not None:
             raise self._failure
         self._pieces.append(text)
         self._size += len(text)
         if not self._is_under_way:
             self._begin()
-        if self._size > MOST_WAITING:
+        if self._size > MOST_WAITING and text.endswith("\n"):
             self.drain()
         return len(text)
 

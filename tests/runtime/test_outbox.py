@@ -1,6 +1,7 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import gevent
 import pytest
@@ -61,7 +62,7 @@ def test_a_reader_that_is_slow_makes_the_writers_wait_and_loses_nothing(pipe: Pi
     def speak() -> None:
         nonlocal said
         for number in range(pieces):
-            pipe.outbox.write(f"{number:08}" * 1024)
+            pipe.outbox.write(f"{number:08}" * 1023 + "1234567\n")
             said += 1
 
     speaker = gevent.spawn(speak)
@@ -72,11 +73,11 @@ def test_a_reader_that_is_slow_makes_the_writers_wait_and_loses_nothing(pipe: Pi
         heard += pipe.read()
         gevent.sleep(0)
     speaker.join()
-    assert heard == b"".join(b"%08d" % number * 1024 for number in range(pieces))
+    assert heard == b"".join(b"%08d" % number * 1023 + b"1234567\n" for number in range(pieces))
 
 
 def test_one_message_larger_than_all_room_leaves_whole(pipe: Pipe) -> None:
-    speaker = gevent.spawn(pipe.outbox.write, "x" * 3_000_000)
+    speaker = gevent.spawn(pipe.outbox.write, "x" * 2_999_999 + "\n")
     heard = 0
     while heard < 3_000_000:
         gevent.sleep(0)
@@ -86,7 +87,7 @@ def test_one_message_larger_than_all_room_leaves_whole(pipe: Pipe) -> None:
 
 
 def test_a_writer_that_is_ended_while_it_waits_takes_nothing_with_it(pipe: Pipe) -> None:
-    speaker = gevent.spawn(pipe.outbox.write, "x" * 3_000_000)
+    speaker = gevent.spawn(pipe.outbox.write, "x" * 2_999_999 + "\n")
     gevent.sleep(0.01)
     speaker.kill()
     heard = 0
@@ -102,6 +103,26 @@ def test_text_that_no_utf8_can_hold_is_escaped_and_the_rest_leaves(pipe: Pipe) -
     pipe.outbox.write("a\ud800b")
     gevent.sleep(0)
     assert pipe.read() == b"a\\ud800b"
+
+
+@pytest.mark.parametrize("what", [b"bytes", 5, None], ids=["bytes", "a number", "nothing"])
+def test_what_is_no_text_is_its_writers_fault_alone(pipe: Pipe, what: Any) -> None:
+    with pytest.raises(TypeError):
+        pipe.outbox.write(what)
+    pipe.outbox.write("next")
+    gevent.sleep(0)
+    assert pipe.read() == b"next"
+
+
+def test_a_line_that_is_written_in_two_pieces_stays_one(pipe: Pipe) -> None:
+    """As `print` writes it; the first is more than may lie here."""
+    large = "p" * (MOST_WAITING + 1)
+    printing = gevent.spawn(print, large, file=pipe.outbox)
+    speaking = gevent.spawn(pipe.outbox.write, "message\n")
+    for greenlet in (printing, speaking):
+        greenlet.join()
+    pipe.outbox.drain()
+    assert pipe.read().decode() == f"{large}\nmessage\n"
 
 
 def test_another_thread_can_write(pipe: Pipe) -> None:
