@@ -11,9 +11,10 @@ from runtime.memory import settle
 from runtime.start import install
 
 config = DifyPluginEnv()
-install(config, serve.refuse)
+is_faster = install(config, serve.refuse)
 plugin = Plugin(config)
-settle()
+if is_faster:
+    settle()
 
 if __name__ == "__main__":
     plugin.run()

@@ -18,9 +18,9 @@ connecting again, and the server of the serverless way.
 import atexit
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from dify_plugin.config.config import InstallMethod
 from dify_plugin.config.logger_format import plugin_logger_handler
@@ -40,9 +40,6 @@ from runtime.messages import put
 from runtime.outbox import Outbox
 from runtime.replies import Refuse, invoke_endpoint
 
-TESTED: Final = frozenset({"0.10.2"})
-"""The SDK's versions that this was tested with."""
-
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -57,18 +54,17 @@ def apply(way: InstallMethod, refuse: Refuse) -> None:
     """Replaces what the table says for this way of running. Raises `AttributeError`, with nothing replaced, where
     something of it does not exist.
     """
-    outbox = Outbox(sys.stdout.fileno()) if way is InstallMethod.Local else None
-    patches = _patches(way, refuse, outbox.drain if outbox else _nothing)
+    patches = _patches(way, refuse)
     for patch in patches:
         getattr(patch.owner, patch.name)
+    if way is InstallMethod.Local:
+        _speak_through(Outbox(sys.stdout.fileno()))
     for patch in patches:
         setattr(patch.owner, patch.name, patch.replacement)
-    if outbox:
-        _speak_through(outbox)
 
 
-def _patches(way: InstallMethod, refuse: Refuse, drain: Callable[[], None]) -> list[Patch]:
-    endpoints = Patch(PluginExecutor, "invoke_endpoint", invoke_endpoint(refuse, drain))
+def _patches(way: InstallMethod, refuse: Refuse) -> list[Patch]:
+    endpoints = Patch(PluginExecutor, "invoke_endpoint", invoke_endpoint(refuse, _drain))
     calls = Patch(BackwardsInvocation, "_full_duplex_backwards_invoke", invoke)
     match way:
         case InstallMethod.Local:
@@ -92,5 +88,7 @@ def _speak_through(outbox: Outbox) -> None:
     atexit.register(outbox.close)
 
 
-def _nothing() -> None:
-    """TCP and HTTP have sent a message when they return."""
+def _drain() -> None:
+    """Returns when all that was said has left; over TCP and HTTP it has when it is said."""
+    if isinstance(sys.stdout, Outbox):
+        sys.stdout.drain()

@@ -1,13 +1,15 @@
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from dify_plugin.config.config import InstallMethod
-from werkzeug import Response
 
 from runtime import patches
-from runtime.patches import _nothing, _patches
+from tests.conftest import ROOT
 from tests.runtime.conftest import Daemon
 
 SAY_WHICH = """
@@ -22,9 +24,19 @@ threading.Timer(0.1, say).start()
 """
 """Says, when the plugin has begun, which of three parts of the SDK's are no more what they were."""
 
-IMPORT = "import dify_plugin, runtime.patches, dify_plugin.core.runtime as sdk\n"
-OTHER_VERSION = f"{IMPORT}runtime.patches.TESTED = frozenset({{'9.9.9'}})\n"
-LACKING = f"{IMPORT}del sdk.BackwardsInvocation._full_duplex_backwards_invoke\n"
+IMPORT = "import dify_plugin, runtime.start, dify_plugin.core.runtime as sdk\n"
+OTHER_VERSION = f"{IMPORT}runtime.start.TESTED = frozenset({{'9.9.9'}}); sys.modules['runtime.patches'] = None\n"
+"""Another SDK's version is told before anything is imported that may not fit it."""
+
+LOST = f"{IMPORT}del sdk.BackwardsInvocation._full_duplex_backwards_invoke\n"
+CHANGED = f"{IMPORT}import dify_plugin.core.server.__base.filter_reader as changed; changed.FilterReader = None\n"
+"""No class can be made of it any more."""
+
+NEW_WAY = f"""{IMPORT}
+from runtime import patches
+patches._patches = lambda way, refuse: None
+"""
+"""A way of running that has no patches, as `match` leaves it."""
 
 
 @pytest.mark.parametrize(
@@ -37,10 +49,22 @@ LACKING = f"{IMPORT}del sdk.BackwardsInvocation._full_duplex_backwards_invoke\n"
             id="another version",
         ),
         pytest.param(
-            LACKING,
+            LOST,
             {},
-            r"running on the SDK's own path: it lacks something \(.*_full_duplex.*\)",
+            r"running on the SDK's own path: the faster wire does not fit it \(AttributeError: .*_full_duplex.*\)",
             id="a lost attribute",
+        ),
+        pytest.param(
+            CHANGED,
+            {},
+            r"running on the SDK's own path: the faster wire does not fit it \(TypeError: .*\)",
+            id="a changed class",
+        ),
+        pytest.param(
+            NEW_WAY,
+            {},
+            r"running on the SDK's own path: the faster wire does not fit it \(TypeError: .*\)",
+            id="another way of running",
         ),
         pytest.param(
             "",
@@ -69,15 +93,63 @@ def test_where_it_fits_it_is_used_and_nothing_is_said(
     assert "SDK's own path" not in capfd.readouterr().err
 
 
+TABLE = {
+    "local": {
+        "StdioRequestReader._read_stream",
+        "StdioResponseWriter.put",
+        "BackwardsInvocation._full_duplex_backwards_invoke",
+        "PluginExecutor.invoke_endpoint",
+        "sys.stdout",
+        "plugin_logger_handler.stream",
+    },
+    "remote": {
+        "dify_plugin.core.server.tcp.request_reader.TypeAdapter",
+        "TCPReaderWriter.put",
+        "BackwardsInvocation._full_duplex_backwards_invoke",
+        "PluginExecutor.invoke_endpoint",
+    },
+    "serverless": {
+        "BackwardsInvocation._http_backwards_invoke",
+        "ServerlessResponseWriter.put",
+        "PluginExecutor.invoke_endpoint",
+    },
+}
+"""What the table of `runtime.patches` says, by way of running."""
+
+SAY_ALL = """
+import inspect, json, sys
+from dify_plugin import DifyPluginEnv
+from runtime.start import install
+from dify_plugin.config.logger_format import plugin_logger_handler
+
+modules = {name: module for name, module in sys.modules.items() if name.startswith("dify_plugin")}
+
+def all_of_the_sdk():
+    found = {"sys.stdout": sys.stdout, "plugin_logger_handler.stream": plugin_logger_handler.stream}
+    for name, module in modules.items():
+        for key, value in vars(module).items():
+            found[f"{name}.{key}"] = value
+            if inspect.isclass(value) and value.__module__ == name:
+                found.update({f"{value.__name__}.{part}": held for part, held in vars(value).items()})
+    return found
+
+before = all_of_the_sdk()
+assert install(DifyPluginEnv(), None)
+after = all_of_the_sdk()
+said = [name for name in after if name not in before or after[name] is not before[name]]
+print(json.dumps(said), file=sys.stderr)
+"""
+
+
 @pytest.mark.parametrize("way", InstallMethod, ids=lambda way: way.value)
-def test_every_patch_is_in_the_table_and_its_original_exists(way: InstallMethod) -> None:
-    for patch in _patches(way, lambda *_: Response(), _nothing):
-        assert hasattr(patch.owner, patch.name)
-        owner = patch.owner.__name__.removeprefix("dify_plugin.core.server.")
-        assert f"`{patch.name}`" in str(patches.__doc__) or f"`{owner}.{patch.name}`" in str(patches.__doc__)
+def test_what_the_table_says_is_replaced_and_nothing_else(way: InstallMethod) -> None:
+    environment = {**os.environ, "INSTALL_METHOD": way.value}
+    asked = [sys.executable, "-c", SAY_ALL]
+    heard = subprocess.run(asked, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert set(json.loads(heard.stderr.strip().split("\n")[-1])) == TABLE[way.value]
 
 
-def test_nothing_else_replaces_anything_of_the_sdk() -> None:
-    folder = Path(patches.__file__).parent
-    replacing = re.compile(r"\bsetattr\(|sys\.stdout =|setStream\(")
-    assert {path.name for path in folder.glob("*.py") if replacing.search(path.read_text("utf-8"))} == {"patches.py"}
+def test_the_table_names_all_that_is_replaced() -> None:
+    for name in set().union(*TABLE.values()) - {"plugin_logger_handler.stream"}:
+        owner, _, attribute = name.rpartition(".")
+        assert re.search(rf"`({owner}\.)?{attribute}`", str(patches.__doc__)), name
