@@ -3,7 +3,8 @@
 It walks through everything that is alive again and again. What was loaded at start-up is alive for good, and left out.
 What waits to leave is alive, too: looking at it takes 10 to 80 ms under load, in which no token leaves, and finds
 nothing. Garbage that only the collector can free is what a request leaves behind (the SDK's session, some 350 objects
-and 30 KB), so it looks when no request is under way; without such a break, when there is much of it.
+and 30 KB), so it looks when no request to an endpoint is under way; without such a break, when there is much of it. A
+tool that runs over a break waits for such a look for 2 ms.
 """
 
 import gc
@@ -20,6 +21,10 @@ ROUNDS: Final = 2
 
 WORTH_A_LOOK: Final = 20_000
 """Objects that some 60 requests leave behind; to free them takes 2 ms."""
+
+BREAKS_TO_ALL: Final = 10
+"""Breaks that look at the young, before one that looks at all (Python: as many for its oldest): what was alive in a
+break, a tool's session above all, may be garbage since."""
 
 BREAK: Final = 0.05
 """Seconds without a request that are a break."""
@@ -48,7 +53,7 @@ class Breaks:
 
     def _collect(self) -> None:
         if self._is_worth_it():
-            gc.collect(1)
+            gc.collect(2 if gc.get_count()[2] >= BREAKS_TO_ALL else 1)
 
     def _is_worth_it(self) -> bool:
         return self._under_way == 0 and gc.get_count()[0] >= WORTH_A_LOOK

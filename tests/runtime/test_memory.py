@@ -56,6 +56,21 @@ def test_a_request_that_comes_soon_is_not_kept_waiting() -> None:
     assert Cycle.freed == 0
 
 
+def test_what_was_alive_in_a_break_is_freed_in_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a tool's session, which runs on while no request to an endpoint is under way."""
+    monkeypatch.setattr(memory, "BREAKS_TO_ALL", 4)
+    breaks, tool = Breaks(), [Cycle()]
+    kept: list[list[int]] = []
+    for number in range(6):
+        breaks.begin()
+        kept += [[] for _ in range(1000)]  # so that there is something to look at
+        breaks.end()
+        gevent.sleep(0.05)
+        if number == 2:  # it has become one of the oldest
+            tool.clear()
+    assert Cycle.freed == 1
+
+
 def test_little_garbage_is_left_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "WORTH_A_LOOK", 1_000_000)
     breaks = Breaks()
