@@ -223,6 +223,9 @@ class Run:
                 if self.seen == 1:
                     gevent.sleep(0)  # the reply begins with this event, whatever has come behind it
                 turn.go_on(self._last_event)
+            if not self._has_ended:  # without an ending the reply would have none
+                logger.error("request %s: the run's events broke off", self.name)
+                self._put(Failed(internal_error()))
         except Exception as error:  # noqa: BLE001 - whatever it was, the caller must get an ending
             logger.error("request %s: reading the run failed: %s", self.name, place_of(error))
             self._put(Failed(internal_error()))

@@ -18,10 +18,9 @@ _of_readers: Final[weakref.WeakKeyDictionary[RequestReader, Mailboxes]] = weakre
 
 def mailboxes_of(reader: RequestReader) -> Mailboxes:
     """The mailboxes of one of the SDK's readers, which knows them from now on."""
-    mailboxes = _of_readers.get(reader)
-    if mailboxes is None:
-        mailboxes = _of_readers[reader] = Mailboxes()
-        with reader.lock:
+    mailboxes = _of_readers.setdefault(reader, Mailboxes())
+    with reader.lock:
+        if mailboxes not in reader.readers:  # a reader that is closed forgets all of them
             reader.readers.append(mailboxes)
     return mailboxes
 

@@ -1,10 +1,12 @@
 """A call of the plugin to the daemon under serverless, where each is an HTTP request and its answers the response.
 
-Owns the one client of all calls: to make one takes 30 ms, for it reads the system's certificates.
+Owns the one client of all calls: to make one takes 30 ms, for it reads the system's certificates. It takes no
+cookies: those of one call would go with the calls of other sessions, too.
 """
 
 import functools
 from collections.abc import Generator, Iterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -21,7 +23,10 @@ TRANSACTION: Final = "/backwards-invocation/transaction"
 @functools.cache
 def _client() -> httpx.Client:
     """Without a limit of its own to how many calls there are at once: the pool of workers has one."""
-    return httpx.Client(limits=httpx.Limits(max_connections=None, max_keepalive_connections=20))
+    return httpx.Client(
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+    )
 
 
 def invoke[T](
@@ -55,5 +60,5 @@ def _messages(response: httpx.Response) -> Iterator[dict[str, Any]]:
     """One in each line; the last has no end where the daemon says no more than that."""
     lines = Lines()
     for data in response.iter_bytes():
-        yield from (from_json(line) for line in lines.feed(data) if line)
-    yield from (from_json(line) for line in lines.feed(b"\n") if line)
+        yield from (from_json(line) for line in lines.feed(data) if line.strip())
+    yield from (from_json(line) for line in lines.feed(b"\n") if line.strip())

@@ -56,20 +56,23 @@ def messages(reader: StdioRequestReader, mailboxes: Mailboxes, descriptor: int) 
 
 
 def _read(descriptor: int, mailboxes: Mailboxes) -> Iterator[bytes]:
-    """What comes, in turns. Long ones cost less for each event, as all who are woken then find several answers; but
-    nobody is read ahead who sends faster than its answers are taken, for the others' answers come behind.
+    """What comes, in turns. Long ones cost less for each event, as all who are woken then find several answers; but a
+    turn ends with the read that made a crowd in a mailbox, for the others' answers come behind.
     """
     hub = get_hub()
     readable = hub.loop.io(descriptor, READABLE)
-    while True:
-        hub.wait(readable)
-        ends = time.monotonic() + TURN
-        mailboxes.is_crowded = False
-        while not mailboxes.is_crowded and time.monotonic() < ends and _has_more(descriptor):
-            data = os.read(descriptor, READ_SIZE)
-            if not data:
-                gevent.sleep(AFTER_END)
-            yield data
+    try:
+        while True:
+            hub.wait(readable)
+            ends = time.monotonic() + TURN
+            mailboxes.is_crowded = False
+            while not mailboxes.is_crowded and time.monotonic() < ends and _has_more(descriptor):
+                data = os.read(descriptor, READ_SIZE)
+                if not data:
+                    gevent.sleep(AFTER_END)
+                yield data
+    finally:
+        readable.close()
 
 
 def _has_more(descriptor: int) -> bool:

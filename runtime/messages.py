@@ -1,20 +1,20 @@
 """The plugin's messages to the daemon, as lines: made without the SDK's models, to the same bytes."""
 
-from typing import Any
+from typing import Any, Final
 
 from dify_plugin.core.server.__base.response_writer import ResponseWriter
 from dify_plugin.core.server.__base.writer_entities import Event
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-END: str = "\n\n"
+END: Final = "\n\n"
 """What the SDK ends each message with."""
 
 
 def put(
     self: ResponseWriter, event: Event, session_id: str | None = None, data: dict[str, Any] | BaseModel | None = None
 ) -> None:
-    """What `ResponseWriter.put` does, in one write."""
+    """What `ResponseWriter.put` does, in one write, and without its check that `data` is an object."""
     if isinstance(data, BaseModel):
         data = data.model_dump()
     message = {"event": event.value, "session_id": session_id, "data": data}

@@ -18,6 +18,8 @@ type Refuse = Callable[[Session, Request, dict[str, Any], str], Response]
 wrong with it, as a sentence.
 """
 
+type Chunk = bytes | bytearray | memoryview | str
+
 type Invoke = Callable[[PluginExecutor, Session, EndpointInvokeRequest], Generator[dict[str, object], None, None]]
 
 
@@ -70,11 +72,11 @@ def _response(executor: PluginExecutor, session: Session, data: EndpointInvokeRe
         return Response(f"Internal Server Error: {error!s}", status=500)
 
 
-def _whole(body: Iterable[bytes | str] | bytes | str) -> str:
+def _whole(body: Iterable[Chunk] | Chunk) -> str:
     if isinstance(body, bytes | bytearray | memoryview | str):
         return _bytes(body).hex()
     return b"".join(map(_bytes, body)).hex()
 
 
-def _bytes(chunk: bytes | bytearray | memoryview | str) -> bytes:
-    return chunk.encode() if isinstance(chunk, str) else bytes(chunk)
+def _bytes(chunk: Chunk) -> bytes:
+    return bytes(chunk) if isinstance(chunk, bytes | bytearray | memoryview) else chunk.encode()

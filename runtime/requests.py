@@ -15,6 +15,9 @@ from werkzeug import Request
 _KEPT: Final = (b"accept", b"dify-hook-url", b"origin", b"traceparent", b"x-request-id")
 """Headers that an error's reply may depend on."""
 
+_ONCE: Final = ("Host", "Content-Type", "Content-Length")
+"""Headers of which a request has one at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -58,7 +61,11 @@ def _problem(headers: list[tuple[bytes, bytes]]) -> str:
             return "The value of one of the request's headers is not UTF-8."
         if name.lower() == b"host" and not _is_host(value.decode()):
             return "The request's Host header names no host."
-    return "The request's head can't be read."
+    names = [name.lower() for name, _ in headers]
+    for once in _ONCE:
+        if names.count(once.lower().encode()) > 1:
+            return f"The request's {once} header stands there twice."
+    return "The request can't be read as HTTP/1.1."
 
 
 def _is_text(value: bytes) -> bool:
@@ -71,6 +78,7 @@ def _is_text(value: bytes) -> bool:
 
 def _is_host(host: str) -> bool:
     try:
-        return urlsplit(f"//{host}").port is None or True
+        _ = urlsplit(f"//{host}").port
     except ValueError:
         return False
+    return True

@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -48,11 +49,17 @@ class Daemon:
             stdout=subprocess.PIPE,
             bufsize=0,
         )
+        self.heard: list[Message] = []
+        self._meet()
+
+    def _meet(self) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._stdin, self._stdout = self._process.stdin.fileno(), self._process.stdout.fileno()
+        self._speak_over(self._process.stdin.fileno(), self._process.stdout.fileno())
+
+    def _speak_over(self, stdin: int, stdout: int) -> None:
+        self._stdin, self._stdout = stdin, stdout
         self._received = b""
-        self.heard: list[Message] = []
         self.wait_for(lambda message: message.get("event") == "heartbeat")
 
     def write(self, data: bytes) -> None:
@@ -124,6 +131,40 @@ class Daemon:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.communicate()
+
+
+class DebuggingPort(Daemon):
+    """The daemon's side of remote debugging, which can drop the plugin's connection."""
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._listening.settimeout(START_SECONDS)
+        address = f"127.0.0.1:{self._listening.getsockname()[1]}"
+        key = {"REMOTE_INSTALL_URL": address, "REMOTE_INSTALL_KEY": "a-key"}
+        super().__init__({"INSTALL_METHOD": "remote", **key}, RECONNECTING_SOON)
+
+    def _meet(self) -> None:
+        """Waits for the plugin to connect, and to say what it is."""
+        self._connection, _ = self._listening.accept()
+        self._speak_over(self._connection.fileno(), self._connection.fileno())
+
+    def drop(self) -> None:
+        """Closes the connection, and waits for the next."""
+        self._connection.close()
+        self._meet()
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self._connection.close()
+        self._listening.close()
+
+
+RECONNECTING_SOON = """
+import dify_plugin
+from dify_plugin.core.server.tcp.request_reader import TCPReaderWriter
+TCPReaderWriter.__init__.__defaults__ = (3, 0.1, None)
+"""
+"""The SDK's own wait is 5 s."""
 
 
 def _kind(message: Message) -> str:

@@ -152,6 +152,16 @@ def test_however_a_call_ends_nothing_of_it_is_left(end: Callable[[Call], None]) 
         assert call.leftovers == 0
 
 
+def test_a_call_after_the_reader_was_closed_is_answered() -> None:
+    call = Call()
+    mailboxes_of(call.reader)
+    call.reader.close()
+    collecting = call.collected()
+    call.hear("response", {"number": 1})
+    call.hear("end")
+    assert collecting.get(timeout=PATIENCE) == [{"number": 1}]
+
+
 def test_many_calls_are_one_filter_for_the_sdk() -> None:
     reader = Reader()
     mailboxes = mailboxes_of(reader)

@@ -8,7 +8,9 @@ from runtime.requests import Unreadable, read_request
 UNDERSCORE = "The name of one of the request's headers has an underscore."
 NOT_UTF8 = "The value of one of the request's headers is not UTF-8."
 HOST = "The request's Host header names no host."
-HEAD = "The request's head can't be read."
+HOSTS = "The request's Host header stands there twice."
+TYPES = "The request's Content-Type header stands there twice."
+OTHER = "The request can't be read as HTTP/1.1."
 
 
 def raw(*headers: bytes, line: bytes = b"POST /chat/a?b=1 HTTP/1.1", body: bytes = b"{}") -> bytes:
@@ -30,8 +32,10 @@ def test_a_request_that_the_sdk_reads_is_read_by_the_sdk() -> None:
         pytest.param((b"Host: a:b",), HOST, id="a port that is no number"),
         pytest.param((b"Host: a:99999",), HOST, id="a port that is too large"),
         pytest.param((b"Host: [::1",), HOST, id="a bracket that is not closed"),
-        pytest.param((b"Host: a", b"Host: b"), HEAD, id="two hosts"),
-        pytest.param((b"Host: a", b"X-A 1"), HEAD, id="a line without a colon"),
+        pytest.param((b"Host: a", b"Host: b"), HOSTS, id="two hosts"),
+        pytest.param((b"Host: a", b"Content-Type: a/b", b"content-type: c/d"), TYPES, id="two types"),
+        pytest.param((b"Host: a", b"Transfer-Encoding: chunked"), OTHER, id="two ways to tell the length"),
+        pytest.param((b"Host: a", b"X-A 1"), OTHER, id="a line without a colon"),
     ],
 )
 def test_what_the_sdk_would_not_read_says_what_is_wrong(headers: tuple[bytes, ...], problem: str) -> None:
@@ -57,7 +61,7 @@ def test_what_the_sdk_would_not_read_says_what_is_wrong(headers: tuple[bytes, ..
 def test_a_request_line_that_can_not_be_read_leaves_a_request_for_the_root(line: bytes) -> None:
     read = read_request(raw(b"Host: a", line=line))
     assert isinstance(read, Unreadable)
-    assert (read.problem, read.request.path) == (HEAD, "/")
+    assert (read.problem, read.request.path) == (OTHER, "/")
 
 
 @given(st.binary() | st.builds(raw, st.binary(), st.binary(), line=st.binary() | st.just(b"GET /a HTTP/1.1")))
