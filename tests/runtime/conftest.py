@@ -141,7 +141,7 @@ class DebuggingPort(Daemon):
         self._listening.settimeout(START_SECONDS)
         address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         key = {"REMOTE_INSTALL_URL": address, "REMOTE_INSTALL_KEY": "a-key"}
-        super().__init__({"INSTALL_METHOD": "remote", **key}, RECONNECTING_SOON)
+        super().__init__({"INSTALL_METHOD": "remote", "HEARTBEAT_INTERVAL": "0.2", **key}, RECONNECTING_SOON)
 
     def _meet(self) -> None:
         """Waits for the plugin to connect, and to say what it is."""
