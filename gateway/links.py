@@ -57,8 +57,8 @@ def _linked(held: list[Text], origin: str) -> Iterator[Event]:
         yield from held
         return
     *emptied, last = held
-    yield from (Passed(_with_text(event.raw, "")) for event in emptied if event.raw is not None)
-    yield Text(linked, None if last.raw is None else _with_text(last.raw, linked))
+    yield from (Passed(with_text(event.raw, "")) for event in emptied if event.raw is not None)
+    yield Text(linked, None if last.raw is None else with_text(last.raw, linked))
 
 
 def _absolute_event(event: Event, origin: str) -> Event:
@@ -91,7 +91,7 @@ def _may_begin_link(text: str) -> bool:
     return False
 
 
-def _with_text(raw: Raw, text: str) -> Raw:
+def with_text(raw: Raw, text: str) -> Raw:
     """Dify's dict with the text that its event now has."""
     if "answer" in raw:
         return {**raw, "answer": text}

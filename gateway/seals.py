@@ -46,6 +46,9 @@ _TEXT: Final = "~"
 _OWN_IDS: Final[Mapping[str, SealKind]] = {"task_id": "task", "message_id": "message", "workflow_run_id": "run"}
 """Members that an event has at its top. The last outranks the others where two hold the same id, as a workflow's do."""
 
+_ID_NAMES: Final = (*_OWN_IDS, "id")
+"""All that an event's own ids depend on."""
+
 FILE_IDS: Final = ("upload_file_id", "tool_file_id", "datasource_file_id", "related_id", "reference")
 """Members by which Dify finds a file that a request names (Dify: factories/file_factory/builders.py)."""
 
@@ -163,6 +166,7 @@ class _RunIds:
     def __init__(self, seals: Seals) -> None:
         self._seals = seals
         self.known: dict[str, str] = {}
+        self._last: tuple[list[object], dict[str, str]] = ([], {})
 
     def shown(self, raw: Raw) -> Raw:
         own = self._own(raw)
@@ -172,6 +176,13 @@ class _RunIds:
         return {**replaced, **own, **self._files(raw)}
 
     def _own(self, raw: Raw) -> dict[str, str]:
+        """Its own ids, sealed. They are those of the event before, nearly always."""
+        named = [raw.get(name) for name in _ID_NAMES]
+        if named != self._last[0]:
+            self._last = named, self._own_of_another(raw)
+        return self._last[1]
+
+    def _own_of_another(self, raw: Raw) -> dict[str, str]:
         own: dict[str, str] = {}
         for name, kind in _OWN_IDS.items():
             id_ = raw.get(name)

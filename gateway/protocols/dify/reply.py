@@ -25,11 +25,12 @@ from werkzeug import Request
 from gateway.answer import Answer
 from gateway.call import Asked
 from gateway.errors import DuckError
-from gateway.events import Event, Failed, Raw, Silence
+from gateway.events import TEXT_EVENTS, Event, Failed, Raw, Silence, Text
 from gateway.protocols.dify.blocking import body_of, body_of_failed
 from gateway.protocols.dify.errors import failure
 from gateway.protocols.dify.request import Payload, read_payload
 from gateway.protocols.dify.shown import is_failed_run, run_status, shown
+from gateway.protocols.dify.texts import Texts
 from gateway.protocols.protocol import Reply, Streamed, Whole
 from gateway.view import View
 from gateway.wire import json_bytes
@@ -69,16 +70,18 @@ def _failed(answer: Answer, view: View) -> bytes | None:
 
 def write(events: Iterator[Event], view: View) -> Iterator[bytes]:
     """One frame per event: Dify's own dicts, each once and in order."""
-    run = _Told()
+    run = _Told(view)
     for event in events:
         match event:
+            case Text(raw=raw) if raw is not None:
+                yield run.text(raw)
             case Silence():
                 yield PING
             case Failed(error=error):
-                yield b"" if run.has_failed else _frame(run.error(error, view))
+                yield b"" if run.has_failed else _frame(run.error(error))
             case _:
                 raw = getattr(event, "raw", None)
-                yield b"" if raw is None else _frame(run.next(raw, view))
+                yield b"" if raw is None else _frame(run.next(raw))
 
 
 def _frame(raw: Raw | None) -> bytes:
@@ -90,13 +93,23 @@ def _frame(raw: Raw | None) -> bytes:
 class _Told:
     """What a stream has said so far, as far as its end depends on it."""
 
-    def __init__(self) -> None:
+    def __init__(self, view: View) -> None:
         self.has_failed = False
+        self._view = view
+        self._texts = Texts(view)
         self._is_stopped = False
         self._last: Raw = {}
         self._error: Raw = {}
 
-    def next(self, raw: Raw, view: View) -> Raw | None:
+    def text(self, raw: Raw) -> bytes:
+        """The frame of Dify's next dict, which tells text."""
+        told = self._texts.json(raw) if raw.get("event") in TEXT_EVENTS else None
+        if told is None:
+            return _frame(self.next(raw))
+        self._last = raw
+        return b"data: " + told + b"\n\n"
+
+    def next(self, raw: Raw) -> Raw | None:
         """Dify's next dict as it leaves; None for one that does not."""
         name = raw.get("event")
         if name == "error":  # said at the end, when it is known what it means
@@ -108,11 +121,11 @@ class _Told:
             self._last = raw
         self.has_failed = self.has_failed or is_failed_run(raw)
         self._is_stopped = self._is_stopped or run_status(raw) == "stopped"
-        return shown(raw, view)
+        return shown(raw, self._view)
 
-    def error(self, error: DuckError, view: View) -> Raw:
+    def error(self, error: DuckError) -> Raw:
         """The `error` event of a run that failed without saying so otherwise."""
-        told = failure(error, with_cause=view.with_progress)
+        told = failure(error, with_cause=self._view.with_progress)
         ids = _ERROR_IDS if "message_id" in self._last else ("workflow_run_id",)
         return {
             "event": "error",
